@@ -1,0 +1,14 @@
+export { TowpathError, asTowpathError, type ErrorBody, type Remedy } from './errors.ts';
+export { Secret } from './secret.ts';
+export { percent, parseDuration, formatDuration, type Percent } from './units.ts';
+export { canonicalJson, sha256, type Json } from './json.ts';
+export {
+  HISTOGRAM_BUCKETS,
+  bucketOf,
+  bucketFloor,
+  mergeHistograms,
+  subtractHistogram,
+  quantile,
+  type SparseHistogram,
+} from './histogram.ts';
+export { scopeKey, type Fence, type GroupKind, type Role, type Scope, type VerdictKind } from './words.ts';

@@ -1,0 +1,18 @@
+export { sleep, until, type UntilOptions } from './wait.ts';
+export { writeAtomic, readText, ensureDir, hasCode } from './files.ts';
+export { run, type Command, type Executed } from './exec.ts';
+export { identify, isAlive, signalProcess, type ProcessIdentity } from './process.ts';
+export { systemClock, type Clock } from './clock.ts';
+export { createLog, type Log } from './log.ts';
+export {
+  openDatabase,
+  sql,
+  fragment,
+  safeUrl,
+  explainConnectionError,
+  type Database,
+  type Queryable,
+  type Row,
+  type Session,
+  type Statement,
+} from './postgres.ts';
