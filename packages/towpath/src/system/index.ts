@@ -1,5 +1,7 @@
 export { sleep, until, type UntilOptions } from './wait.ts';
 export { writeAtomic, readText, ensureDir, hasCode } from './files.ts';
+export { findUp, kindOf, listFolder } from './tree.ts';
+export { unixRequest, type UnixAnswer, type UnixRequest } from './unix-http.ts';
 export { run, type Command, type Executed } from './exec.ts';
 export { identify, isAlive, signalProcess, type ProcessIdentity } from './process.ts';
 export { systemClock, type Clock } from './clock.ts';
