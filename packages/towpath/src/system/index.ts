@@ -18,3 +18,14 @@ export {
   type Session,
   type Statement,
 } from './postgres.ts';
+export { withFileLock } from './file-lock.ts';
+export {
+  ensureDatabase,
+  ensureEmbeddedPostgres,
+  freePort,
+  removeEmbeddedPostgres,
+  stopEmbeddedPostgres,
+  type EmbeddedPostgres,
+  type EmbeddedPostgresOptions,
+} from './embedded-postgres.ts';
+export { migrateOwnSchema, ownSqlDir } from './schema.ts';
