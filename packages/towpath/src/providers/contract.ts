@@ -29,9 +29,9 @@ export type InstanceState =
   | 'running'
   /** asked to stop */
   | 'stopping'
-  /** ended, by request or by itself with nothing left to do; can be started again */
+  /** ended by request, or by itself with nothing left to do; `lastExit` tells */
   | 'stopped'
-  /** ended by itself too often (`crash loop`), or could not start; not restarted any more */
+  /** ended by itself too often (`crash loop`), or badly with `restart: never`; not restarted any more */
   | 'failed';
 
 export interface ExitFact {
@@ -49,6 +49,8 @@ export interface Acknowledged {
   readonly role: Role;
   /** Jobs in hand. */
   readonly inFlight: number;
+  /** Whether it says it can do its work. */
+  readonly ready?: boolean;
   readonly at: number;
 }
 
@@ -86,7 +88,7 @@ export interface LogQuery {
   readonly group?: string;
   readonly instance?: string;
   readonly release?: number;
-  /** The last so many lines of each instance before following. */
+  /** The last so many lines of each instance, of each stream, before following. */
   readonly tail: number;
   readonly follow: boolean;
 }
@@ -105,7 +107,9 @@ export interface ProviderLimits {
  * with `lease.fenced`. What carries no mark of ours is never touched.
  *
  * Errors: `provider.busy` (remedy retry: rate limit), `provider.uncertain` (the answer was lost: look
- * before you try again), `provider.unreachable`, `provider.refused`, `lease.fenced`.
+ * before you try again), `provider.unreachable`, `provider.refused`, `provider.gone` (only `setRole`: no
+ * such instance), `provider.stuck` (it did not end even when killed), `lease.fenced`. Local only:
+ * `provider.port_taken`, `provider.disk_full`, `provider.cannot_start`.
  */
 export interface Provider {
   readonly name: string;
@@ -122,6 +126,9 @@ export interface Provider {
   destroy(scope: Scope, id: string, fence: Fence, signal: AbortSignal): Promise<void>;
   /** Ends when the signal is aborted, or at the end of what is there when not following. */
   logs(scope: Scope, query: LogQuery, signal: AbortSignal): AsyncIterable<LogLine>;
-  /** Adopts what runs, restarts by policy, enforces memory, rotates logs; call it once. Local only does work here. */
+  /**
+   * Adopts what runs, restarts by policy, enforces memory, rotates logs; call it once. Local only does
+   * work here. Resolves when the signal is aborted; rejects with `lease.fenced` once a higher epoch is seen.
+   */
   supervise(scope: Scope, fence: Fence, signal: AbortSignal): Promise<void>;
 }

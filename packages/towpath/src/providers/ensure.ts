@@ -1,0 +1,122 @@
+import { TowpathError, type Fence, type Scope } from '../kernel/index.ts';
+import { sleep, systemClock, type Clock } from '../system/index.ts';
+import type { Instance, InstanceSpec, Provider } from './contract.ts';
+import { uncertain } from './errors.ts';
+
+export interface EnsureOptions {
+  /** How long it keeps trying a provider that is busy or out of reach, in milliseconds; 2 minutes if not said. */
+  readonly withinMs?: number;
+  readonly clock?: Clock;
+}
+
+const WITHIN_MS = 120_000;
+const FIRST_PAUSE_MS = 200;
+const LONGEST_PAUSE_MS = 5000;
+
+/**
+ * Makes sure that exactly one instance carries the spec's token, and returns it in whatever state it is:
+ * a token names one instance for ever, so a failed one is not made anew. Finds it by listing, else
+ * creates it. After a creation, or a lost answer, it waits out the provider's list lag and looks again,
+ * because a controller before us may have made one that we could not see yet; of duplicates the
+ * oldest stays.
+ * @throws TowpathError what the provider refuses; the last `retry` error when `withinMs` is over
+ */
+export async function ensureInstance(
+  provider: Provider,
+  spec: InstanceSpec,
+  fence: Fence,
+  signal: AbortSignal,
+  options: EnsureOptions = {},
+): Promise<Instance> {
+  const patience = patient(options, signal);
+  const look = async (): Promise<readonly Instance[]> => {
+    const all = await patience.keepTrying(() => provider.list(spec.scope, signal));
+    return all.filter((instance) => instance.token === spec.token).sort(byAge);
+  };
+  let made: Instance | undefined;
+  for (;;) {
+    const [oldest, ...younger] = await look();
+    if (oldest !== undefined) {
+      for (const extra of younger) await ensureDestroyed(provider, spec.scope, extra.id, fence, signal, options);
+      return oldest;
+    }
+    // A list may lag longer than the provider says; asking for one by its id does not.
+    const id = made?.id;
+    const unlisted =
+      id === undefined ? undefined : await patience.keepTrying(() => provider.get(spec.scope, id, signal));
+    if (unlisted !== undefined) return unlisted;
+    try {
+      made = await provider.create(spec, fence, signal);
+    } catch (error) {
+      await patience.pause(error);
+    }
+    await sleep(provider.limits.listLagMs, signal);
+  }
+}
+
+/** Makes sure the instance has ended; its record stays. Errors as `ensureInstance`. */
+export async function ensureStopped(
+  provider: Provider,
+  scope: Scope,
+  id: string,
+  fence: Fence,
+  signal: AbortSignal,
+  options: EnsureOptions = {},
+): Promise<void> {
+  const patience = patient(options, signal);
+  await patience.keepTrying(async () => {
+    const before = await provider.get(scope, id, signal);
+    if (before === undefined || before.state === 'stopped') return;
+    await provider.stop(scope, id, fence, signal);
+  });
+}
+
+/** Makes sure the instance is gone, and looks that it is. Errors as `ensureInstance`. */
+export async function ensureDestroyed(
+  provider: Provider,
+  scope: Scope,
+  id: string,
+  fence: Fence,
+  signal: AbortSignal,
+  options: EnsureOptions = {},
+): Promise<void> {
+  const patience = patient(options, signal);
+  for (;;) {
+    await patience.keepTrying(() => provider.destroy(scope, id, fence, signal));
+    const after = await patience.keepTrying(() => provider.get(scope, id, signal));
+    if (after === undefined) return;
+    await patience.pause(uncertain(`instance ${id} is still there after it was destroyed`));
+  }
+}
+
+/** The oldest first; of equals (wall clocks may jump) always the same one. */
+function byAge(a: Instance, b: Instance): number {
+  return a.createdAt - b.createdAt || (a.id < b.id ? -1 : 1);
+}
+
+/** Repeats what may be repeated, with pauses that double, until the time is over. */
+function patient(options: EnsureOptions, signal: AbortSignal) {
+  const clock = options.clock ?? systemClock;
+  const deadline = clock.elapsed() + (options.withinMs ?? WITHIN_MS);
+  let next = FIRST_PAUSE_MS;
+  const pause = async (error: unknown): Promise<void> => {
+    signal.throwIfAborted();
+    const again = error instanceof TowpathError && error.remedy === 'retry';
+    if (!again || clock.elapsed() + next > deadline) throw error;
+    await sleep(next, signal);
+    next = Math.min(next * 2, LONGEST_PAUSE_MS);
+  };
+  return {
+    pause,
+    async keepTrying<T>(work: () => Promise<T>): Promise<T> {
+      for (;;) {
+        signal.throwIfAborted();
+        try {
+          return await work();
+        } catch (error) {
+          await pause(error);
+        }
+      }
+    },
+  };
+}

@@ -1,0 +1,13 @@
+export type {
+  Acknowledged,
+  ExitFact,
+  Instance,
+  InstanceSpec,
+  InstanceState,
+  LogLine,
+  LogQuery,
+  Provider,
+  ProviderLimits,
+} from './contract.ts';
+export { ensureDestroyed, ensureInstance, ensureStopped, type EnsureOptions } from './ensure.ts';
+export { createLocalProvider, type LocalProviderOptions, type SupervisionEvent } from './local/index.ts';
