@@ -125,7 +125,7 @@ function sdkSources() {
     for (const entry of readdirSync(folder, { withFileTypes: true }).toSorted((a, b) => (a.name < b.name ? -1 : 1))) {
       const file = path.join(folder, entry.name);
       if (entry.isDirectory()) add(file);
-      else if (!/\.test\.ts$/.test(entry.name)) hash.update(path.relative(sdk, file)).update(readFileSync(file));
+      else if (!entry.name.endsWith('.test.ts')) hash.update(path.relative(sdk, file)).update(readFileSync(file));
     }
   };
   if (existsSync(path.join(sdk, 'src'))) add(path.join(sdk, 'src'));
