@@ -1,0 +1,280 @@
+import http, { type IncomingMessage, type ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
+import { answerOurselves, OWN_ANSWERS, type OwnAnswer } from './answers.ts';
+import type { Claim } from './core.ts';
+import {
+  forwardHeaders,
+  headerOf,
+  isSaneRequestId,
+  originForm,
+  readAnswerHeaders,
+  readRequestHead,
+  type RequestHead,
+} from './headers.ts';
+import { BUCKET_COOKIE } from './tokens.ts';
+import type { ServerParts } from './parts.ts';
+import { createUpgrades } from './upgrade.ts';
+import type { Answer, Upstream, UpstreamControl } from './upstream.ts';
+
+const ATTEMPTS = 3;
+const IDEMPOTENT = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE', 'TRACE']);
+/** Bodies up to this size are joined with their head into one write. */
+const SMALL_BODY = 16 * 1024;
+
+/** One request on its way: a record with shared functions, since thousands a second are made. */
+interface Exchange extends Answer {
+  readonly parts: ServerParts;
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+  readonly head: RequestHead;
+  readonly id: string;
+  readonly path: string;
+  readonly hasBody: boolean;
+  claim: Claim<Upstream> | undefined;
+  control: UpstreamControl | undefined;
+  attempts: number;
+  status: number;
+  message: string;
+  headers: string[] | undefined;
+  /** Bytes of the body that the answer announced; -1 when it did not. */
+  length: number;
+  bodyless: boolean;
+  first: Buffer | undefined;
+  headSent: boolean;
+  paused: boolean;
+  done: boolean;
+}
+
+/** The router's public server, not yet listening. */
+export function createRouterServer(parts: ServerParts): http.Server {
+  const upgrades = createUpgrades(parts);
+  const server = http.createServer(
+    {
+      noDelay: true,
+      // Longer than the idle timeouts of usual load balancers, so that they close first, not we.
+      keepAliveTimeout: 75_000,
+      headersTimeout: 60_000,
+      // An upload may take as long as it moves; the target's own limits apply.
+      requestTimeout: 0,
+      maxHeaderSize: 64 * 1024,
+      insecureHTTPParser: false,
+      optimizeEmptyRequests: true,
+      // `Upgrade: h2c` is an offer that a plain answer declines.
+      shouldUpgradeCallback: upgrades.wanted,
+    },
+    (request, response) => begin(parts, request, response),
+  );
+  server.on('upgrade', upgrades.handle);
+  // No answer for CONNECT: this is no forward proxy.
+  server.on('connect', (_request: IncomingMessage, socket: Socket) => socket.destroy());
+  return server;
+}
+
+function begin(parts: ServerParts, request: IncomingMessage, response: ServerResponse): void {
+  const head = readRequestHead(request.rawHeaders);
+  const exchange: Exchange = {
+    parts,
+    request,
+    response,
+    head,
+    id: head.requestId !== undefined && isSaneRequestId(head.requestId) ? head.requestId : parts.nextId(),
+    path: originForm(request.url ?? '/'),
+    hasBody: head.chunked || (head.contentLength !== undefined && head.contentLength !== '0'),
+    claim: undefined,
+    control: undefined,
+    attempts: 0,
+    status: 0,
+    message: '',
+    headers: undefined,
+    length: -1,
+    bodyless: false,
+    first: undefined,
+    headSent: false,
+    paused: false,
+    done: false,
+    onHead,
+    onData,
+    onEnd,
+    onFail,
+  };
+  if (head.refuse !== undefined || exchange.path === '') {
+    answerOurselves(response, OWN_ANSWERS.ambiguous, exchange.id, true);
+    return;
+  }
+  response.on('close', () => onClientGone(exchange));
+  route(exchange);
+}
+
+function route(exchange: Exchange): void {
+  const { parts, head } = exchange;
+  const claim = parts.core.claim(head.cookie, head.override);
+  if (typeof claim === 'string') {
+    if (claim === 'held') waitInHold(exchange);
+    else refuse(exchange, OWN_ANSWERS[claim]);
+    return;
+  }
+  exchange.claim = claim;
+  parts.onClaim();
+  forwardHeaders(head, exchange.request.socket.remoteAddress ?? '', parts.trustProxy, exchange.id);
+  dispatch(exchange);
+}
+
+function waitInHold(exchange: Exchange): void {
+  const { hold } = exchange.parts.core;
+  const held = hold.add((outcome) => {
+    if (exchange.done) return;
+    if (outcome === 'go') route(exchange);
+    else refuse(exchange, OWN_ANSWERS['hold-late']);
+  });
+  if (held === undefined) refuse(exchange, OWN_ANSWERS['hold-full']);
+  else exchange.response.once('close', () => hold.drop(held));
+}
+
+function dispatch(exchange: Exchange): void {
+  const { claim, request, head } = exchange;
+  if (claim === undefined) return;
+  exchange.attempts++;
+  exchange.control = claim.target.link.send(
+    {
+      method: request.method ?? 'GET',
+      path: exchange.path,
+      headers: head.forward,
+      body: exchange.hasBody ? request : null,
+    },
+    exchange,
+  );
+}
+
+/** Answers in the target's stead; a claim, if there is one, is settled as failed. */
+function refuse(exchange: Exchange, answer: OwnAnswer): void {
+  if (exchange.done) return;
+  exchange.done = true;
+  if (exchange.claim !== undefined) exchange.parts.core.settle(exchange.claim, answer.status, true);
+  answerOurselves(exchange.response, answer, exchange.id, exchange.hasBody && !exchange.request.complete);
+}
+
+function onHead(this: Exchange, status: number, message: string, raw: string[]): void {
+  if (this.done || this.claim === undefined) return;
+  const headers = readAnswerHeaders(raw);
+  const { newBucket } = this.claim;
+  if (newBucket !== undefined) headers.push('set-cookie', bucketCookie(this, newBucket));
+  this.status = status;
+  this.message = message;
+  this.headers = headers;
+  this.bodyless = this.request.method === 'HEAD' || status === 204 || status === 304;
+  if (this.bodyless) return;
+  const length = headerOf(headers, 'content-length');
+  if (length !== undefined) this.length = Number(length);
+  else if (headerOf(headers, 'content-type')?.startsWith('text/event-stream') === true) {
+    this.parts.core.upgrade(this.claim, status);
+    sendHead(this);
+    this.response.flushHeaders();
+    return;
+  }
+  // Head and body often arrive in one packet and are then sent in one; but never wait for more.
+  process.nextTick(sendLate, this);
+}
+
+function sendLate(exchange: Exchange): void {
+  if (exchange.done || exchange.headSent) return;
+  sendHead(exchange);
+  exchange.response.flushHeaders();
+}
+
+function sendHead(exchange: Exchange): void {
+  const { response, first } = exchange;
+  exchange.headSent = true;
+  response.writeHead(exchange.status, exchange.message, exchange.headers);
+  if (first !== undefined) {
+    exchange.first = undefined;
+    write(exchange, first);
+  }
+}
+
+function write(exchange: Exchange, chunk: Buffer): void {
+  if (exchange.response.write(chunk) || exchange.paused) return;
+  exchange.paused = true;
+  exchange.control?.pause();
+  exchange.response.once('drain', () => {
+    exchange.paused = false;
+    exchange.control?.resume();
+  });
+}
+
+function onData(this: Exchange, chunk: Buffer): void {
+  if (this.done) return;
+  if (!this.headSent) {
+    if (this.first === undefined && chunk.length <= SMALL_BODY) {
+      this.first = chunk;
+      return;
+    }
+    sendHead(this);
+  }
+  write(this, chunk);
+}
+
+function onEnd(this: Exchange, trailers: string[] | undefined): void {
+  if (this.done || this.claim === undefined) return;
+  this.done = true;
+  const { response, first } = this;
+  if (this.headSent) {
+    if (trailers !== undefined) addTrailers(response, trailers);
+    response.end();
+  } else {
+    const { headers } = this;
+    // The whole body is here, so its length is known even when the target sent it chunked.
+    if (this.length < 0 && !this.bodyless) headers?.push('content-length', String(first?.length ?? 0));
+    response.writeHead(this.status, this.message, headers);
+    // As text, node:http joins it with the head into one write.
+    if (first === undefined) response.end();
+    else response.end(first.toString('latin1'), 'latin1');
+  }
+  this.parts.core.settle(this.claim, this.status, false);
+}
+
+function onFail(this: Exchange, error: Error, sent: boolean): void {
+  if (this.done || this.claim === undefined) return;
+  const { claim, parts } = this;
+  if (this.headers !== undefined) {
+    this.done = true;
+    parts.core.settle(claim, 0, true);
+    // Part of the answer may be out: only a broken connection tells the client that the rest is missing.
+    this.response.destroy();
+    return;
+  }
+  const code = 'code' in error ? error.code : undefined;
+  if (!sent) {
+    parts.health.markDown(claim.target);
+    if (this.attempts < ATTEMPTS && parts.core.move(claim)) dispatch(this);
+    else refuse(this, OWN_ANSWERS.unreachable);
+    return;
+  }
+  const late = code === 'UND_ERR_HEADERS_TIMEOUT';
+  const repeatable = !late && !this.hasBody && IDEMPOTENT.has(this.request.method ?? '');
+  if (repeatable && this.attempts < ATTEMPTS) {
+    // With one target only, the same again: it may just have closed an idle connection.
+    parts.core.move(claim);
+    dispatch(this);
+    return;
+  }
+  refuse(this, late ? OWN_ANSWERS.late : OWN_ANSWERS.broken);
+}
+
+function onClientGone(exchange: Exchange): void {
+  if (exchange.done) return;
+  exchange.done = true;
+  if (exchange.claim !== undefined) exchange.parts.core.settle(exchange.claim, 0, false);
+  exchange.control?.abort();
+}
+
+function bucketCookie(exchange: Exchange, bucket: number): string {
+  const value = `${BUCKET_COOKIE}=${exchange.parts.tokens.bucketValue(bucket)}; Path=/; Max-Age=604800; HttpOnly`;
+  // Embedded apps run in a frame of another site, where only SameSite=None cookies come back.
+  return exchange.head.secure ? `${value}; Secure; SameSite=None` : `${value}; SameSite=Lax`;
+}
+
+function addTrailers(response: ServerResponse, raw: readonly string[]): void {
+  const pairs: [string, string][] = [];
+  for (let i = 0; i + 1 < raw.length; i += 2) pairs.push([raw[i] ?? '', raw[i + 1] ?? '']);
+  response.addTrailers(pairs);
+}
