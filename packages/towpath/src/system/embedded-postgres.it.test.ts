@@ -106,7 +106,7 @@ test('a port that another program took is named, with what to do', async ({ expe
   const dir = await scratch(onTestFinished);
   const first = await ensureEmbeddedPostgres({ dir, major: 15, durable: false });
   await stopEmbeddedPostgres(dir);
-  const thief = createServer((socket) => socket.on('error', () => {}).end());
+  const thief = createServer((socket) => socket.destroy());
   await new Promise<void>((resolve) => {
     thief.listen(first.port, '127.0.0.1', () => resolve());
   });

@@ -1,0 +1,2 @@
+export type { Arm, Judge, JudgeInput, JudgeRules, Verdict } from './model.ts';
+export { simpleJudge } from './simple.ts';
