@@ -1,4 +1,4 @@
-import type { Fence } from '../kernel/index.ts';
+import type { Fence, Json } from '../kernel/index.ts';
 
 /** Why a run was asked to change course. */
 export type SignalName = 'abort' | 'pause' | 'resume' | 'promote';
@@ -24,8 +24,10 @@ export interface StepContext {
    */
   effect<T>(name: string, act: (fence: Fence) => Promise<T>): Promise<T>;
   /** Durable scratch value of this step, readable after a crash. */
-  remember(value: unknown): Promise<void>;
-  recall(): Promise<unknown>;
+  remember(value: Json): Promise<void>;
+  recall(): Json;
+  /** Says what comes after this step; takes effect when it is done. Only the last step may. */
+  follow(steps: readonly { readonly name: string; readonly input: Json }[]): void;
   /** `pause` and `promote` as they stand now. */
   asked(): { readonly paused: boolean; readonly promote: boolean };
 }
@@ -47,6 +49,8 @@ export type Step<In = unknown> = StepBase<In> &
   (
     | {
         readonly undoes: 'yes';
+        /** For people: what undo does. */
+        readonly undoTitle: string;
         /** Undo goes from the lowest to the highest rank, then backwards: traffic first, instances last. */
         readonly undoRank: number;
         /** May run after a crash inside do, or when do was never begun; safe to repeat. */
