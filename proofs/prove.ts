@@ -8,9 +8,10 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
+import { nearest } from '../packages/towpath/src/kernel/index.ts';
 import type { Judged, Proof } from './proof.ts';
 import { runProof, type ProofResult } from './runner.ts';
-import { closest, loadProofs } from './support/catalogue.ts';
+import { loadProofs } from './support/catalogue.ts';
 
 const FOLDER = import.meta.dirname;
 
@@ -40,7 +41,7 @@ async function main(argv: readonly string[]): Promise<number> {
   }
   const unknown = names.find((name) => !proofs.some((proof) => proof.name === name));
   if (unknown !== undefined) {
-    const near = closest(
+    const near = nearest(
       unknown,
       proofs.map((proof) => proof.name),
     );

@@ -78,7 +78,7 @@ export async function holdingLock(lock, say, work) {
       told ||= owner !== undefined;
       if (performance.now() > deadline) {
         throw new Error(
-          `the install lock is held by ${owner ?? 'nobody'} for too long; when it is stuck, end it or remove ${lock}`,
+          `the install lock is held by ${String(owner)} for too long; when it is stuck, end it or remove ${lock}`,
         );
       }
       await delay(EVERY_MS);

@@ -39,27 +39,3 @@ function isProof(value: unknown): value is Proof {
     value.bounds.length > 0
   );
 }
-
-/** The nearest of some names, when it is near enough to be a slip of the hand. */
-export function closest(name: string, names: readonly string[]): string | undefined {
-  let best: { name: string; distance: number } | undefined;
-  for (const other of names) {
-    const distance = edits(name, other);
-    if (best === undefined || distance < best.distance) best = { name: other, distance };
-  }
-  return best !== undefined && best.distance <= Math.max(2, Math.floor(name.length / 3)) ? best.name : undefined;
-}
-
-/** Levenshtein distance. */
-function edits(from: string, to: string): number {
-  let row = Array.from({ length: to.length + 1 }, (_, i) => i);
-  for (let i = 1; i <= from.length; i++) {
-    const next = [i];
-    for (let j = 1; j <= to.length; j++) {
-      const same = from[i - 1] === to[j - 1] ? 0 : 1;
-      next.push(Math.min((next[j - 1] ?? 0) + 1, (row[j] ?? 0) + 1, (row[j - 1] ?? 0) + same));
-    }
-    row = next;
-  }
-  return row[to.length] ?? 0;
-}
