@@ -6,19 +6,24 @@ import { uncertain } from './errors.ts';
 export interface EnsureOptions {
   /** How long it keeps trying a provider that is busy or out of reach, in milliseconds; 2 minutes if not said. */
   readonly withinMs?: number;
+  /** The first pause between tries, in milliseconds; it doubles up to 25 times that. 200 if not said. */
+  readonly pauseMs?: number;
   readonly clock?: Clock;
 }
 
 const WITHIN_MS = 120_000;
-const FIRST_PAUSE_MS = 200;
-const LONGEST_PAUSE_MS = 5000;
+const PAUSE_MS = 200;
+const LONGEST_PAUSE = 25;
+/** Node's timers may fire up to a millisecond early. */
+const TIMER_SLACK_MS = 2;
 
 /**
  * Makes sure that exactly one instance carries the spec's token, and returns it in whatever state it is:
  * a token names one instance for ever, so a failed one is not made anew. Finds it by listing, else
  * creates it. After a creation, or a lost answer, it waits out the provider's list lag and looks again,
  * because a controller before us may have made one that we could not see yet; of duplicates the
- * oldest stays.
+ * oldest stays. A duplicate of one that was there already, made so recently that lists do not show it,
+ * is found by the next call.
  * @throws TowpathError what the provider refuses; the last `retry` error when `withinMs` is over
  */
 export async function ensureInstance(
@@ -29,28 +34,31 @@ export async function ensureInstance(
   options: EnsureOptions = {},
 ): Promise<Instance> {
   const patience = patient(options, signal);
-  const look = async (): Promise<readonly Instance[]> => {
-    const all = await patience.keepTrying(() => provider.list(spec.scope, signal));
-    return all.filter((instance) => instance.token === spec.token).sort(byAge);
-  };
   let made: Instance | undefined;
   for (;;) {
-    const [oldest, ...younger] = await look();
+    const all = await patience.keepTrying(() => provider.list(spec.scope, signal));
+    const found = all.filter((instance) => instance.token === spec.token).sort(byAge);
+    const id = made?.id;
+    if (id !== undefined && found.every((instance) => instance.id !== id)) {
+      // The list lags longer than promised: what else does it not show? Asking by id tells whether ours is there.
+      const ours = await patience.keepTrying(() => provider.get(spec.scope, id, signal));
+      if (ours !== undefined) {
+        await patience.pause(uncertain(`${provider.name} made ${spec.token} as ${id} but does not list it`));
+        continue;
+      }
+    }
+    const [oldest, ...younger] = found;
     if (oldest !== undefined) {
       for (const extra of younger) await ensureDestroyed(provider, spec.scope, extra.id, fence, signal, options);
       return oldest;
     }
-    // A list may lag longer than the provider says; asking for one by its id does not.
-    const id = made?.id;
-    const unlisted =
-      id === undefined ? undefined : await patience.keepTrying(() => provider.get(spec.scope, id, signal));
-    if (unlisted !== undefined) return unlisted;
     try {
       made = await provider.create(spec, fence, signal);
     } catch (error) {
       await patience.pause(error);
     }
-    await sleep(provider.limits.listLagMs, signal);
+    const lag = provider.limits.listLagMs;
+    if (lag > 0) await sleep(lag + TIMER_SLACK_MS, signal);
   }
 }
 
@@ -98,13 +106,14 @@ function byAge(a: Instance, b: Instance): number {
 function patient(options: EnsureOptions, signal: AbortSignal) {
   const clock = options.clock ?? systemClock;
   const deadline = clock.elapsed() + (options.withinMs ?? WITHIN_MS);
-  let next = FIRST_PAUSE_MS;
+  const first = options.pauseMs ?? PAUSE_MS;
+  let next = first;
   const pause = async (error: unknown): Promise<void> => {
     signal.throwIfAborted();
     const again = error instanceof TowpathError && error.remedy === 'retry';
     if (!again || clock.elapsed() + next > deadline) throw error;
     await sleep(next, signal);
-    next = Math.min(next * 2, LONGEST_PAUSE_MS);
+    next = Math.min(next * 2, first * LONGEST_PAUSE);
   };
   return {
     pause,
@@ -112,7 +121,9 @@ function patient(options: EnsureOptions, signal: AbortSignal) {
       for (;;) {
         signal.throwIfAborted();
         try {
-          return await work();
+          const answer = await work();
+          next = first;
+          return answer;
         } catch (error) {
           await pause(error);
         }
