@@ -1,0 +1,19 @@
+import type { Plan, PlanRequest } from '@towpath/wire';
+import type { Handler } from '../command.ts';
+import { EXIT } from '../exit.ts';
+import { renderPlan } from '../render/plan.ts';
+import { chooseSource } from './source.ts';
+import { numbered } from './watch.ts';
+
+export const run: Handler = async (invocation, context) => {
+  const back = numbered('release', invocation.text('rollback'));
+  const request: PlanRequest =
+    back === undefined
+      ? { environment: context.environment, source: await chooseSource(invocation, context), reason: 'deploy' }
+      : { environment: context.environment, source: { kind: 'release', release: back }, reason: 'rollback' };
+  const client = await context.client();
+  const plan = await client.post<Plan>('/v1/plans', request, AbortSignal.timeout(20 * 60_000));
+  context.terminal.print(...renderPlan(plan, context.terminal.columns, context.terminal.paint));
+  context.terminal.document(plan);
+  return EXIT.ok;
+};
