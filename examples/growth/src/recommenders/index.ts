@@ -1,0 +1,7 @@
+import { guidedSelling } from './guided-selling.ts';
+import { merchPlaybook } from './merch-playbook.ts';
+import { metaobject } from './metaobject.ts';
+import type { Recommender } from './recommender.ts';
+import { seoCtr } from './seo-ctr.ts';
+
+export const recommenders: readonly Recommender[] = [seoCtr, metaobject, merchPlaybook, guidedSelling];
