@@ -51,6 +51,15 @@ const attempt = (act) => {
   }
 };
 
+/** The name of the file inside; undefined when there is none, or no lock at all. */
+const ownerOf = (lock) => {
+  try {
+    return readdirSync(lock)[0];
+  } catch {
+    return undefined;
+  }
+};
+
 /**
  * Runs `work` while no other process holds the lock.
  * @param {string} lock path of the directory
@@ -68,8 +77,7 @@ export async function holdingLock(lock, say, work) {
   try {
     // Renaming onto a directory works only when that one is missing or empty.
     while (!attempt(() => renameSync(prepared, lock))) {
-      let owner;
-      attempt(() => ([owner] = readdirSync(lock)));
+      const owner = ownerOf(lock);
       if (owner !== undefined && !alive(owner)) {
         if (attempt(() => renameSync(path.join(lock, owner), path.join(lock, me)))) break;
         continue;

@@ -35,7 +35,8 @@ export async function runParts(parts: readonly Part[], options: { readonly quiet
     say(`${ok ? 'ok  ' : 'FAIL'} ${name} (${seconds} s)`);
     if (!ok) failed.push(name);
   }
-  say(failed.length === 0 ? `all ${parts.length} parts are fine` : `FAILED: ${failed.join(', ')}`);
+  if (parts.length > 1)
+    say(failed.length === 0 ? `all ${parts.length} parts are fine` : `FAILED: ${failed.join(', ')}`);
   return failed.length === 0 ? 0 : 1;
 }
 
