@@ -26,6 +26,8 @@ interface Child {
   readonly identity: ProcessIdentity;
   readonly startedAt: number;
   readonly noted: Promise<void>;
+  /** Keeps our event loop up until it has ended: for whoever waits for that. */
+  readonly hold: () => void;
 }
 
 export type House = ReturnType<typeof createHouse>;
@@ -57,9 +59,10 @@ export function createHouse(parts: HouseParts) {
 
   /** The main process as it runs now. A launch nobody wrote down is found by its mark. */
   function running(record: InstanceRecord): ProcessIdentity | undefined {
+    // A child of ours runs until its end is written down: nobody is to see it gone without its exit code.
+    const own = children.get(record.id);
+    if (own !== undefined) return own.identity;
     if (record.launching) {
-      const own = children.get(record.id);
-      if (own !== undefined) return own.identity;
       const [found] = processesOf(record.id).filter(({ pid, group }) => pid === group);
       return found === undefined ? undefined : { pid: found.pid, started: found.started };
     }
@@ -94,31 +97,36 @@ export function createHouse(parts: HouseParts) {
     return record.process === undefined ? record.lastExit : { reason: 'unseen', at: clock.now() };
   }
 
-  async function noteEnd(scope: Scope, id: string, pid: number, code: number | null, signal: string | null) {
-    await alone(id, async () => {
-      const record = records.load(scope, id);
-      if (record?.process?.pid === pid) {
-        const reason =
-          record.wanted === 'stopped'
-            ? 'requested'
-            : dueToMemory.has(id)
-              ? 'memory'
-              : signal === null
-                ? 'exited'
-                : 'signalled';
-        await records.saveOrKeep(
-          ended(record, {
-            reason,
-            at: clock.now(),
-            ...(code === null ? {} : { code }),
-            ...(signal === null ? {} : { signal }),
-          }),
-        );
-      }
-    });
-    dueToMemory.delete(id);
-    if (children.get(id)?.identity.pid === pid) children.delete(id);
-    wake();
+  async function noteEnd(
+    scope: Scope,
+    id: string,
+    pid: number,
+    code: number | null,
+    signal: string | null,
+  ): Promise<void> {
+    try {
+      await alone(id, async () => {
+        const record = records.load(scope, id);
+        if (record?.process?.pid !== pid) return;
+        const exit: ExitFact = {
+          reason: reasonOf(record, signal),
+          at: clock.now(),
+          ...(code === null ? {} : { code }),
+          ...(signal === null ? {} : { signal }),
+        };
+        await records.saveOrKeep(ended(record, exit));
+      });
+    } finally {
+      dueToMemory.delete(id);
+      if (children.get(id)?.identity.pid === pid) children.delete(id);
+      wake();
+    }
+  }
+
+  function reasonOf(record: InstanceRecord, signal: string | null): ExitFact['reason'] {
+    if (record.wanted === 'stopped') return 'requested';
+    if (dueToMemory.has(record.id)) return 'memory';
+    return signal === null ? 'exited' : 'signalled';
   }
 
   function adoptChild(record: InstanceRecord, child: ChildProcess, pid: number): ProcessIdentity {
@@ -129,7 +137,7 @@ export function createHouse(parts: HouseParts) {
       });
     });
     const identity = identify(pid) ?? { pid, started: 'ended' };
-    children.set(record.id, { identity, startedAt: clock.elapsed(), noted });
+    children.set(record.id, { identity, startedAt: clock.elapsed(), noted, hold: () => child.ref() });
     return identity;
   }
 
@@ -203,7 +211,10 @@ export function createHouse(parts: HouseParts) {
         if (isAlive(identity)) dueToMemory.delete(id);
       }
       const child = children.get(id);
-      if (child !== undefined) await child.noted;
+      if (child !== undefined) {
+        child.hold();
+        await child.noted;
+      }
       await alone(id, async () => {
         const after = records.load(scope, id);
         // An adopted process: nobody tells us its exit code.

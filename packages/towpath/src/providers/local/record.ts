@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { rename, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { z } from 'zod';
@@ -81,6 +81,10 @@ export interface Records {
   saveOrKeep(record: InstanceRecord): Promise<void>;
   flush(): Promise<void>;
   forget(scope: Scope, id: string): Promise<void>;
+  /** Folders that a controller left behind when it died while making or forgetting an instance. */
+  leftovers(scope: Scope): readonly string[];
+  /** Removes such a folder, unless it holds a record by now. */
+  sweep(scope: Scope, name: string): Promise<void>;
 }
 
 export function createRecords(places: Places): Records {
@@ -103,16 +107,24 @@ export function createRecords(places: Places): Records {
       unsaved.set(record.id, record);
     }
   };
+  const folders = (scope: Scope): readonly string[] => {
+    try {
+      return readdirSync(places.instances(scope));
+    } catch (error) {
+      if (hasCode(error, 'ENOENT')) return [];
+      throw error;
+    }
+  };
+  const hasRecord = (scope: Scope, name: string): boolean =>
+    existsSync(path.join(places.instances(scope), name, 'record.json'));
   return {
     save,
     saveOrKeep,
-    ids(scope) {
-      try {
-        return readdirSync(places.instances(scope)).filter((name) => !name.startsWith('.'));
-      } catch (error) {
-        if (hasCode(error, 'ENOENT')) return [];
-        throw error;
-      }
+    ids: (scope) => folders(scope).filter((name) => !name.startsWith('.')),
+    leftovers: (scope) => folders(scope).filter((name) => name.startsWith('.') || !hasRecord(scope, name)),
+    async sweep(scope, name) {
+      if (!name.startsWith('.') && hasRecord(scope, name)) return;
+      await rm(path.join(places.instances(scope), name), { recursive: true, force: true });
     },
     load: (scope, id) => unsaved.get(id) ?? readJson(places.instance(scope, id).record, recordSchema),
     async flush() {

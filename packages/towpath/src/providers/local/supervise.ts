@@ -57,6 +57,8 @@ export async function supervise(
 ): Promise<void> {
   const { house, records, gate, clock } = parts;
   gate.admit(scope, fence);
+  // Alone: a creation that is under way in this process writes its record first.
+  for (const name of records.leftovers(scope)) await house.alone(name, () => records.sweep(scope, name));
   const memories = new Map<string, Memory>();
   const background = new Set<Promise<void>>();
   let measureAt = 0;
