@@ -4,7 +4,7 @@ import path from 'node:path';
 import { TowpathError } from '../../kernel/index.ts';
 import type { RouteTable } from '../contract.ts';
 import { DEFAULT_SETTINGS, type RouterSettings } from './settings.ts';
-import { EMPTY_TABLE, parseTable } from './table.ts';
+import { EMPTY_TABLE, isRecord, parseTable } from './table.ts';
 
 /** All that a router needs to serve as before; holds the signing key, so only the owner may read it. */
 export interface Snapshot {
@@ -43,8 +43,8 @@ export async function readSnapshot(dir: string): Promise<Snapshot | undefined> {
   }
   try {
     const value: unknown = JSON.parse(text);
-    if (typeof value !== 'object' || value === null) throw new Error('not an object');
-    const { version, key, host, port, settings, epoch, table } = value as Readonly<Record<string, unknown>>;
+    if (!isRecord(value)) throw new Error('not an object');
+    const { version, key, host, port, settings, epoch, table } = value;
     if (version !== 1 || typeof key !== 'string' || key.length < 32) throw new Error('no key');
     if (typeof host !== 'string' || typeof port !== 'number' || typeof epoch !== 'number')
       throw new Error('no address');

@@ -10,7 +10,8 @@ const bad = (message: string): TowpathError =>
     hint: 'send a whole table: targets, weights that sum to 100 (or none), sticky, hold',
   });
 
-const isRecord = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null;
+export const isRecord = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null;
 const isRelease = (value: unknown): value is number => Number.isSafeInteger(value) && Number(value) >= 0;
 
 function parseTarget(value: unknown): RouterTarget {
