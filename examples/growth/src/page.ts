@@ -1,9 +1,8 @@
 import { html } from 'hono/html';
 import type { ListedAction } from './actions/proposals.ts';
 import type { Recommender } from './recommenders/recommender.ts';
+import { NOTHING_DECIDED, NOTHING_WAITING, TITLE } from './texts.ts';
 import { VERSION } from './version.ts';
-
-export const TITLE = 'Growth actions';
 
 /** The page carries its own style and script; nothing else may run on it. */
 export const PAGE_HEADERS = {
@@ -243,8 +242,7 @@ export function page(actions: readonly ListedAction[], recommenders: readonly Re
             ${recommenders.map(({ name, summary }) => html`<button data-post="/api/recommenders/${name}/run" title="${summary}">Run ${name}</button>`)}
           </div>
           <p role="status"></p>
-          ${section('Waiting for you', pending, 'Nothing is waiting. Run a recommender, or wait for its next turn.')}
-          ${section('Decided', others, 'Nothing was decided yet.')}
+          ${section('Waiting for you', pending, NOTHING_WAITING)} ${section('Decided', others, NOTHING_DECIDED)}
         </main>
         ${script}
       </body>
