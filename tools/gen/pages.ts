@@ -1,3 +1,4 @@
+import { z } from 'zod';
 import * as wire from '../../packages/wire/src/index.ts';
 import {
   COMMANDS,
@@ -128,11 +129,10 @@ Errors go to stderr as \`✗ message\`, the code, and \`→\` with what to do ne
 `;
 }
 
-const isSchema = (value: unknown): value is { toJSONSchema(): SchemaNode } =>
-  typeof value === 'object' && value !== null && 'toJSONSchema' in value && '_zod' in value;
+const schemaOf = (value: unknown): SchemaNode | undefined =>
+  value instanceof z.ZodType ? JSON.parse(JSON.stringify(z.toJSONSchema(value))) : undefined;
 
 export function jsonPage(): string {
-  const named = Object.entries(wire).filter(([, value]) => isSchema(value));
   return `${header}# What --json prints
 
 One JSON document, or JSON lines for streams (\`logs\`, \`deploy\` while it watches). Fields are added, never changed
@@ -145,7 +145,12 @@ ${shapes.cli}
 ## Of the control plane
 
 \`\`\`ts
-${named.map(([name, value]) => shapes.render(name, isSchema(value) ? value.toJSONSchema() : {})).join('\n\n')}
+${Object.entries(wire)
+  .flatMap(([name, value]) => {
+    const schema = schemaOf(value);
+    return schema === undefined ? [] : [shapes.render(name, schema)];
+  })
+  .join('\n\n')}
 \`\`\`
 `;
 }

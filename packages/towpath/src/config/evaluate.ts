@@ -80,9 +80,9 @@ async function evaluate(): Promise<Evaluated> {
   registerHooks({
     resolve(specifier, context, next) {
       if (specifier === 'towpath') return { url: define, shortCircuit: true };
-      const resolved = next(specifier, context);
-      // A config is a module, whatever the package.json beside it says about `type`.
-      return resolved.url === url && file.endsWith('.ts') ? { ...resolved, format: 'module-typescript' } : resolved;
+      // A config is a module, whatever a package.json beside it says about `type`, or fails to say.
+      if (specifier === url && file.endsWith('.ts')) return { url, format: 'module-typescript', shortCircuit: true };
+      return next(specifier, context);
     },
   });
   let module: unknown;

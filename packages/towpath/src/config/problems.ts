@@ -51,7 +51,8 @@ function suggestKey(
 ): string | undefined {
   const meant = nearest(key, free) ?? nearest(key, known);
   if (meant !== undefined) return `did you mean ${meant}?`;
-  const elsewhere = referenceEntries(schema).find((entry) => entry.path.endsWith(`.${key}`));
+  const paths = referenceEntries(schema).filter((entry) => entry.path.endsWith(`.${key}`));
+  const elsewhere = paths.find((entry) => !entry.path.includes('<')) ?? paths[0];
   if (elsewhere !== undefined) return `did you mean ${elsewhere.path}?`;
   return known.length === 0 ? undefined : `known: ${known.join(', ')}`;
 }

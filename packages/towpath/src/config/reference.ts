@@ -33,6 +33,8 @@ function typeOf(node: SchemaNode): string {
   return node.type === 'string' ? 'text' : (node.type ?? 'anything');
 }
 
+const constantOf = (node: SchemaNode | undefined): string => (typeof node?.const === 'string' ? node.const : '');
+
 /** Every key of a schema, in its order, with objects before their members. Pure. */
 export function referenceEntries(node: SchemaNode, at = '', kind = ''): readonly ReferenceEntry[] {
   return Object.entries(node.properties ?? {}).flatMap(([name, member]) => {
@@ -53,7 +55,7 @@ export function referenceEntries(node: SchemaNode, at = '', kind = ''): readonly
       return [
         entry,
         ...under.flatMap((branch) =>
-          referenceEntries(branch, `${path}.<name>`, String(branch.properties?.['kind']?.const ?? '')),
+          referenceEntries(branch, `${path}.<name>`, constantOf(branch.properties?.['kind'])),
         ),
       ];
     }

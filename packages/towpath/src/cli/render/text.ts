@@ -1,14 +1,14 @@
 import { stripVTControlCharacters } from 'node:util';
 
 /** Columns a text takes on a terminal; colours take none. Our own texts hold no wide characters. */
-export const widthOf = (text: string): number => [...stripVTControlCharacters(text)].length;
+export const widthOf = (text: string): number => Array.from(stripVTControlCharacters(text)).length;
 
 export const padEnd = (text: string, width: number): string => text + ' '.repeat(Math.max(0, width - widthOf(text)));
 export const padStart = (text: string, width: number): string => ' '.repeat(Math.max(0, width - widthOf(text))) + text;
 
 /** Cut to a width with an ellipsis. For texts without colours. */
 export function clip(text: string, width: number): string {
-  const letters = [...text];
+  const letters = Array.from(text);
   return letters.length <= width ? text : `${letters.slice(0, Math.max(0, width - 1)).join('')}…`;
 }
 
