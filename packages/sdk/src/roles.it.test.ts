@@ -75,6 +75,29 @@ describe('roles through the control file', () => {
     expect(instance.output()).toMatch(/signal[^]*queue stopped/);
   });
 
+  test('active is said before the first claim, and a listener hears of every turn', async ({
+    expect,
+    onTestFinished,
+  }) => {
+    const instance = startInstance(`
+      const { readFileSync } = await import('node:fs');
+      tow.onRole(async (role) => { await new Promise((r) => setTimeout(r, 300)); console.log('heard ' + role); });
+      await tow.workLoop({ idleMs: 10, claim: async () => { console.log('claim while ' + readFileSync(process.env.TOWPATH_ACK_FILE)); return undefined; }, work: async () => {} });`);
+    onTestFinished(() => instance[Symbol.dispose]());
+    await instance.until('standby', () => instance.ack().role === 'standby');
+    instance.tell('active', 1);
+    await instance.until('claims', () => instance.output().includes('claim while'));
+    expect(instance.output()).not.toContain('heard active');
+    instance.tell('draining', 1);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    instance.tell('active', 2);
+    await instance.until('settled', () => instance.output().includes('heard active'));
+    instance.tell('draining', 2);
+    await instance.until('draining', () => instance.ack().role === 'draining');
+    expect(instance.output()).toMatch(/heard active[^]*heard draining/);
+    expect(instance.output()).not.toMatch(/claim while .*"role":"(standby|draining)"/);
+  });
+
   test('an older epoch is ignored and a broken file changes nothing', async ({ expect, onTestFinished }) => {
     const instance = startInstance(
       `tow.onRole((role) => { console.log('role ' + role); }); setInterval(() => {}, 1000);`,

@@ -29,8 +29,8 @@ export interface Towpath {
   /** Aborted once the process was asked to end. */
   readonly stopping: AbortSignal;
   /**
-   * Called with every new role. Towpath is told that the role is taken only when the promises returned
-   * here are settled, so this is the place to stop a queue library. @returns stops listening
+   * Called with every new role. Towpath is told that work has stopped only when the promises returned here
+   * are settled, so this is the place to stop a queue library. @returns stops listening
    */
   onRole(listener: (role: Role) => void | Promise<void>): () => void;
   /** Counts a job in hand while it runs; a drain waits for it. */
@@ -111,19 +111,23 @@ export function createTowpath({ env, say }: Surroundings): Towpath & { close(): 
     if (unanswered) answer();
   };
 
+  let told: Role = settled;
   let settling = false;
   const settle = async (): Promise<void> => {
     if (settling) return;
     settling = true;
     try {
-      while (settled !== wanted()) {
+      while (told !== wanted() || settled !== wanted()) {
         const target = wanted();
-        for (const outcome of await Promise.allSettled([...listeners].map(async (listener) => listener(target)))) {
-          if (outcome.status === 'rejected') problem(`a role listener failed: ${String(outcome.reason)}`);
+        if (told !== target) {
+          told = target;
+          for (const outcome of await Promise.allSettled([...listeners].map(async (listener) => listener(target)))) {
+            if (outcome.status === 'rejected') problem(`a role listener failed: ${String(outcome.reason)}`);
+          }
         }
         // A look that began while active may still find a job: the answer waits for it.
         while (target !== 'active' && looking > 0) await new Promise<void>((resolve) => waiters.add(resolve));
-        if (target !== wanted()) continue;
+        if (target !== wanted() || settled === target) continue;
         settled = target;
         answer();
       }
@@ -143,6 +147,11 @@ export function createTowpath({ env, say }: Surroundings): Towpath & { close(): 
     before = now;
     if (now === 'draining') drain.abort(new Error('draining'));
     else if (drain.signal.aborted) drain = new AbortController();
+    if (now === 'active' && settled !== 'active') {
+      // Said before the first claim: an old answer must never be taken for "nothing is claimed here".
+      settled = 'active';
+      answer();
+    }
     wake();
     void settle();
   };
