@@ -28,9 +28,9 @@ const ARCHITECTURE: readonly Plant[] = [
   plant('a type up the layers', `${SRC}/kernel/*.ts`, `export type X = import('../system/index.ts').Clock;`, UPWARD),
   plant(
     'a sideways import',
-    `${SRC}/system/*.ts`,
-    `export { defineConfig } from '../config/index.ts';`,
-    /system may not import config/,
+    `${SRC}/judge/*.ts`,
+    `export { createLedger } from '../evidence/index.ts';`,
+    /judge may not import evidence/,
   ),
   plant(
     'an entry by the back door',
