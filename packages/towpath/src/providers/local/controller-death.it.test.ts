@@ -143,13 +143,14 @@ test('a process whose start was never written down is found by its mark', async 
 });
 
 test('a start that was written down and never happened, happens', async (context) => {
-  const { expect } = context;
+  const { expect, signal } = context;
   const house = openLocal(context);
   const first = controller(context, house.dir, 1);
   const [id = ''] = await first.made(1);
   await first.kill();
   await forgetProcess(house, id);
   for (const { pid } of processesOf(id)) process.kill(pid, 'SIGKILL');
+  await until('it is dead', () => processesOf(id).length === 0, { every: 5, within: 2000, signal });
   house.supervise(2);
   const back = await house.becomes(id, 'runs', ({ state }) => state === 'running');
   expect(back).toMatchObject({ restarts: 0 });

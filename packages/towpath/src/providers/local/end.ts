@@ -70,7 +70,10 @@ function signalAll(group: number, instance: string, signal: NodeJS.Signals): voi
  */
 function isOver(identity: ProcessIdentity, instance: string): boolean {
   if (isAlive(identity)) return false;
-  if (send(-identity.pid, 0) && livingProcesses().some(({ group }) => group === identity.pid)) return false;
+  if (send(-identity.pid, 0)) {
+    if (process.platform !== 'linux') return false;
+    if (livingProcesses().some(({ group }) => group === identity.pid)) return false;
+  }
   return processesOf(instance).length === 0;
 }
 

@@ -118,7 +118,7 @@ test('a command that does not exist is refused by name, and nothing is made', as
   expect(filesUnder(house.dir).filter((file) => !file.includes('/fence/'))).toEqual([]);
 });
 
-test('on a full disk a new instance is refused and what runs can still be stopped', async (context) => {
+test('on a full disk a new instance is refused, and what runs is still restarted and stopped', async (context) => {
   const { expect, signal } = context;
   const { dir } = openLocal(context);
   const spec = specOf(
@@ -137,11 +137,21 @@ test('on a full disk a new instance is refused and what runs can still be stoppe
     try { for (let n = 0; ; n++) writeFileSync(dir + '/fill' + n, 'x'.repeat(4096)); } catch {}
     const error = await provider.create({ ...spec, token: 'r1.worker.1' }, fence, signal).catch((e) => e);
     const during = (await provider.list(spec.scope, signal)).map(({ id, state }) => [id, state]);
+    const told = new AbortController();
+    const watching = provider.supervise(spec.scope, fence, told.signal);
+    process.kill(one.pid, 'SIGKILL');
+    let back = one;
+    for (let n = 0; n < 100 && !(back.restarts === 1 && back.pid); n++) {
+      await new Promise((resolve) => setTimeout(resolve, 50));
+      back = await provider.get(spec.scope, one.id, signal);
+    }
     await provider.stop(spec.scope, one.id, fence, signal);
+    told.abort();
+    await watching;
     const after = (await provider.get(spec.scope, one.id, signal)).state;
     const files = readdirSync(dir + '/growth/local/instances');
     await provider.destroy(spec.scope, one.id, fence, signal);
-    console.log(JSON.stringify({ one: one.id, error: error.toJSON?.() ?? String(error), during, after, files }));`;
+    console.log(JSON.stringify({ one: one.id, error: error.toJSON?.() ?? String(error), during, back: back.state, restarts: back.restarts, after, files }));`;
   const inside = 'mount -t tmpfs -o size=256k none "$1" && exec "$2" --input-type=module -e "$3"';
   const done = await run(
     {
@@ -154,5 +164,7 @@ test('on a full disk a new instance is refused and what runs can still be stoppe
   expect(done.code, done.stderr).toBe(0);
   const told = JSON.parse(done.stdout) as Record<string, unknown>;
   expect(told['error']).toMatchObject({ code: 'provider.disk_full', hint: expect.stringContaining('df -h') });
-  expect(told).toMatchObject({ during: [[told['one'], 'running']], after: 'stopped', files: [told['one']] });
+  expect(told).toMatchObject({ during: [[told['one'], 'running']], files: [told['one']] });
+  // What crashes meanwhile comes back, and can be stopped.
+  expect(told).toMatchObject({ back: 'running', restarts: 1, after: 'stopped' });
 });

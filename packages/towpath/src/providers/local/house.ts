@@ -38,6 +38,7 @@ export function createHouse(parts: HouseParts) {
   const children = new Map<string, Child>();
   const queues = new Map<string, Promise<unknown>>();
   const dueToMemory = new Set<string>();
+  const startedHere = new Set<string>();
   const listeners = new Set<() => void>();
   const wake = (): void => listeners.forEach((listener) => listener());
 
@@ -136,6 +137,7 @@ export function createHouse(parts: HouseParts) {
         void noteEnd(record.scope, record.id, pid, code, signal).then(resolve, resolve);
       });
     });
+    startedHere.add(record.id);
     const identity = identify(pid) ?? { pid, started: 'ended' };
     children.set(record.id, { identity, startedAt: clock.elapsed(), noted, hold: () => child.ref() });
     return identity;
@@ -148,6 +150,9 @@ export function createHouse(parts: HouseParts) {
     exitOf,
     /** The child of ours that runs this instance, until its end is written down. */
     child: (id: string) => children.get(id),
+    /** Whether this process started it, now or before. */
+    startedHere: (id: string) => startedHere.has(id),
+    forget: (id: string) => startedHere.delete(id),
     onWake(listener: () => void): () => void {
       listeners.add(listener);
       return () => listeners.delete(listener);

@@ -104,6 +104,7 @@ export function createLocalProvider(options: LocalProviderOptions): Provider {
         return await house.start(record, fence, false);
       } catch (error) {
         await records.forget(scope, id);
+        house.forget(id);
         for (const stream of ['out', 'err'] as const) await rm(own.log(group, release, stream), { force: true });
         throw explainWriteError(error, own.dir);
       }
@@ -172,6 +173,7 @@ export function createLocalProvider(options: LocalProviderOptions): Provider {
         const record = records.load(scope, id);
         gate.check(scope, fence);
         await records.forget(scope, id);
+        house.forget(id);
         if (record === undefined) return;
         const groupLogs = path.dirname(places.instance(scope, id).log(record.group, record.release, 'out'));
         await pruneLogs(groupLogs, new Set(records.ids(scope)));

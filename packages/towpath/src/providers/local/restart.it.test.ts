@@ -4,13 +4,15 @@ import path from 'node:path';
 import { test } from 'vitest';
 import { until } from '../../system/index.ts';
 import { testScope } from '../testing.ts';
+import { createLocalProvider } from './local.ts';
 import { nodeSpec, openLocal, shellSpec } from './testing.ts';
 
 const fence = { epoch: 1 };
 
-test('an instance that is killed comes back on its port, with its role', async (context) => {
+test('an instance that is killed comes back on its port, with its role, while the wall clock jumps back', async (context) => {
   const { expect, signal } = context;
-  const house = openLocal(context);
+  let wall = Date.now();
+  const house = openLocal(context, { clock: { now: () => (wall -= 3_600_000), elapsed: () => performance.now() } });
   house.supervise();
   const serve = "require('net').createServer((s) => s.end('here')).listen(process.env.PORT, process.env.HOST)";
   const made = await house.provider.create(
@@ -78,6 +80,18 @@ test('what runs once is not started again', async (context) => {
   expect(await house.get(good.id)).toMatchObject({ state: 'stopped', restarts: 0, lastExit: { code: 0 } });
   expect(await house.get(bad.id)).toMatchObject({ state: 'failed', restarts: 0, lastExit: { code: 4 } });
   expect(await house.get(done.id)).toMatchObject({ state: 'stopped', restarts: 0, lastExit: { code: 0 } });
+});
+
+test('the next controller does not tell again what the one before it told', async (context) => {
+  const { expect, signal } = context;
+  const house = openLocal(context);
+  const { id } = await house.provider.create(shellSpec('exit 1', { restart: 'never' }), fence, signal);
+  await house.becomes(id, 'has failed', ({ state }) => state === 'failed');
+  const told: string[] = [];
+  const next = createLocalProvider({ dir: house.dir, onEvent: ({ event }) => told.push(event) });
+  await next.supervise(testScope, { epoch: 2 }, AbortSignal.timeout(200));
+  expect(told).toEqual([]);
+  expect(await house.get(id)).toMatchObject({ state: 'failed', lastExit: { code: 1 } });
 });
 
 test('an instance over its memory limit, counted with its children, is ended and started again', async (context) => {

@@ -1,5 +1,5 @@
 import { asTowpathError, type Fence, type Scope } from '../../kernel/index.ts';
-import type { Clock } from '../../system/index.ts';
+import { isAlive, type Clock, type ProcessIdentity } from '../../system/index.ts';
 import type { Instance } from '../contract.ts';
 import type { Gate } from './fence.ts';
 import { ended, type House } from './house.ts';
@@ -7,7 +7,7 @@ import { killLeftovers } from './end.ts';
 import type { Places } from './places.ts';
 import { livingProcesses, residentKb } from './procfs.ts';
 import type { InstanceRecord, Records } from './record.ts';
-import { addEnd, afterEnd, noEnds, type Ends } from './restart.ts';
+import { addEnd, afterEnd, noEnds, wantsRestart, type Ends } from './restart.ts';
 import { rotate } from './rotate.ts';
 
 /** Something that happened to an instance without anybody asking for it. */
@@ -43,9 +43,11 @@ interface Memory {
   countedRun: number;
   startedAt: number;
   nextStartAt: number;
-  known: boolean;
+  /** The process as last seen alive. */
+  seen: ProcessIdentity | undefined;
   rests: boolean;
   ending: boolean;
+  trouble: string;
 }
 
 /** Runs until the signal is aborted. @throws TowpathError `lease.fenced` once a higher epoch is seen */
@@ -65,37 +67,53 @@ export async function supervise(
   const emit = (record: InstanceRecord, event: SupervisionEvent['event'], because: string): void =>
     parts.onEvent({ scope, instance: house.view(record), event, because });
 
+  const remember = (id: string): Memory => {
+    const memory = memories.get(id) ?? {
+      ends: noEnds,
+      countedRun: -1,
+      startedAt: clock.elapsed(),
+      nextStartAt: 0,
+      seen: undefined,
+      rests: false,
+      ending: false,
+      trouble: '',
+    };
+    memories.set(id, memory);
+    return memory;
+  };
+
   const attend = async (id: string): Promise<void> => {
-    const record = records.load(scope, id);
-    if (record === undefined || record.wanted === 'stopped' || record.failed !== undefined) return;
-    let memory = memories.get(id);
-    if (memory === undefined) {
-      memory = {
-        ends: noEnds,
-        countedRun: -1,
-        startedAt: clock.elapsed(),
-        nextStartAt: 0,
-        known: false,
-        rests: false,
-        ending: false,
-      };
-      memories.set(id, memory);
-    }
+    const memory = remember(id);
     const child = house.child(id);
     if (child !== undefined) {
-      memory.known = true;
+      memory.seen = child.identity;
       memory.startedAt = child.startedAt;
       return;
     }
+    // The usual case, without reading the record.
+    if (memory.seen !== undefined && isAlive(memory.seen)) return;
+    const record = records.load(scope, id);
+    if (record === undefined || record.wanted === 'stopped' || record.failed !== undefined) return;
     const identity = house.running(record);
-    if (identity !== undefined) {
-      if (memory.known && !record.launching) return;
-      memory.known = true;
-      const adopted: InstanceRecord = { ...record, launching: false, process: identity };
-      if (record.launching) await records.saveOrKeep(adopted);
-      return emit(adopted, 'adopted', `found running as pid ${identity.pid}`);
+    if (identity === undefined) return await revive(record, memory);
+    memory.seen = identity;
+    const adopted: InstanceRecord = { ...record, launching: false, process: identity };
+    if (record.launching) await records.saveOrKeep(adopted);
+    emit(adopted, 'adopted', `found running as pid ${identity.pid}`);
+  };
+
+  /** What goes wrong with one instance is said once, and keeps nobody from looking after the others. */
+  const attendCalmly = async (id: string): Promise<void> => {
+    try {
+      await house.alone(id, () => attend(id));
+    } catch (error) {
+      gate.check(scope, fence);
+      const { message } = asTowpathError(error);
+      const record = records.load(scope, id);
+      const memory = remember(id);
+      if (record !== undefined && memory.trouble !== message) emit(record, 'trouble', message);
+      memory.trouble = message;
     }
-    await revive(record, memory);
   };
 
   /** It should run and does not: count the end, then start it again, give up, or leave it. */
@@ -103,6 +121,12 @@ export async function supervise(
     const exit = house.exitOf(record);
     if (exit !== undefined && !record.launching) {
       if (memory.rests) return;
+      // It ended under a controller before us, which said so.
+      const told = memory.seen === undefined && record.process === undefined && !house.startedHere(record.id);
+      if (told && !wantsRestart(record.restart, exit)) {
+        memory.rests = true;
+        return;
+      }
       if (memory.countedRun !== record.restarts) {
         memory.countedRun = record.restarts;
         const now = clock.elapsed();
@@ -130,7 +154,6 @@ export async function supervise(
     const unfinished = exit === undefined || record.launching;
     const wanted = unfinished ? record : { ...ended(record, exit), restarts: record.restarts + 1 };
     memory.startedAt = clock.elapsed();
-    memory.known = true;
     try {
       const started = await house.start(wanted, fence, true);
       emit(started, 'restarted', unfinished ? 'its start was never finished' : 'it had ended by itself');
@@ -186,7 +209,7 @@ export async function supervise(
     while (!signal.aborted) {
       gate.check(scope, fence);
       const ids = records.ids(scope);
-      for (const id of ids) await house.alone(id, () => attend(id));
+      for (const id of ids) await attendCalmly(id);
       for (const id of memories.keys()) if (!ids.includes(id)) memories.delete(id);
       if (clock.elapsed() >= measureAt) {
         await records.flush();
