@@ -13,8 +13,6 @@ export const uncertain = make('provider.uncertain', 'retry', 'look at what is th
 
 export const unreachable = make('provider.unreachable', 'retry', 'it is tried again; nothing was changed');
 
-export const refused = make('provider.refused', 'fix-input', 'correct what the provider names, then deploy again');
-
 /** An instance that outlived even being killed. */
 export const stuck = make('provider.stuck', 'retry', 'stop it again; when it stays, look at the machine it runs on');
 

@@ -157,6 +157,27 @@ test('a start that was written down and never happened, happens', async (context
   expect(await house.happened(1)).toEqual(['restarted']);
 });
 
+test('a stop that a dead controller had begun is finished by the next', async (context) => {
+  const { expect, signal } = context;
+  const house = openLocal(context);
+  const deaf = shellSpec('trap "" TERM; echo up; while :; do sleep 0.1; done', { stopTimeoutMs: 300 });
+  const { id } = await house.provider.create(deaf, fence, signal);
+  await until('it is up', async () => (await house.lines(id)).length > 0, { every: 20, within: 5000, signal });
+  await house.provider.stop(testScope, id, fence, AbortSignal.timeout(50)).catch(() => {});
+  expect(await house.get(id)).toMatchObject({ state: 'stopping' });
+  const next = createLocalProvider({ dir: house.dir });
+  const told = new AbortController();
+  const watching = next.supervise(testScope, { epoch: 2 }, told.signal);
+  await house.becomes(
+    id,
+    'is stopped',
+    ({ state, lastExit }) => state === 'stopped' && lastExit?.reason === 'requested',
+  );
+  told.abort();
+  await watching;
+  expect(processesOf(id)).toEqual([]);
+});
+
 test('of two controllers only the one with the higher epoch acts', async (context) => {
   const { expect, signal } = context;
   const house = openLocal(context);

@@ -4,6 +4,7 @@ import type { Instance } from '../contract.ts';
 import type { Gate } from './fence.ts';
 import { ended, type House } from './house.ts';
 import { killLeftovers } from './end.ts';
+import { napper } from './nap.ts';
 import type { Places } from './places.ts';
 import { livingProcesses, residentKb } from './procfs.ts';
 import type { InstanceRecord, Records } from './record.ts';
@@ -63,6 +64,7 @@ export async function supervise(
   for (const name of records.leftovers(scope)) await house.alone(name, () => records.sweep(scope, name));
   const memories = new Map<string, Memory>();
   const background = new Set<Promise<void>>();
+  const over = new AbortController();
   let measureAt = 0;
   const emit = (record: InstanceRecord, event: SupervisionEvent['event'], because: string): void =>
     parts.onEvent({ scope, instance: house.view(record), event, because });
@@ -93,8 +95,14 @@ export async function supervise(
     // The usual case, without reading the record.
     if (memory.seen !== undefined && isAlive(memory.seen)) return;
     const record = records.load(scope, id);
-    if (record === undefined || record.wanted === 'stopped' || record.failed !== undefined) return;
+    if (record === undefined) return;
     const identity = house.running(record);
+    if (record.wanted === 'stopped') {
+      // A controller before us had begun to stop it.
+      if (identity !== undefined) endInBackground(record, memory, record.stopTimeoutMs, 'requested');
+      return;
+    }
+    if (record.failed !== undefined) return;
     if (identity === undefined) return await revive(record, memory);
     memory.seen = identity;
     const adopted: InstanceRecord = { ...record, launching: false, process: identity };
@@ -102,10 +110,30 @@ export async function supervise(
     emit(adopted, 'adopted', `found running as pid ${identity.pid}`);
   };
 
+  const endInBackground = (
+    record: InstanceRecord,
+    memory: Memory,
+    timeoutMs: number,
+    because: 'memory' | 'requested',
+  ): void => {
+    if (memory.ending) return;
+    memory.ending = true;
+    const work = house
+      .end(scope, record.id, fence, AbortSignal.any([signal, over.signal]), { timeoutMs, because })
+      .catch(() => {
+        // Aborted or fenced: the loop ends for the same reason. Stuck: a later look tries again.
+      })
+      .finally(() => {
+        memory.ending = false;
+        background.delete(work);
+      });
+    background.add(work);
+  };
+
   /** What goes wrong with one instance is said once, and keeps nobody from looking after the others. */
-  const attendCalmly = async (id: string): Promise<void> => {
+  const calmly = async (id: string, work: () => Promise<void>): Promise<void> => {
     try {
-      await house.alone(id, () => attend(id));
+      await work();
     } catch (error) {
       gate.check(scope, fence);
       const { message } = asTowpathError(error);
@@ -177,29 +205,19 @@ export async function supervise(
       if (record.memoryMb <= 0) continue;
       const kb = processes.reduce((sum, one) => (one.group === pid ? sum + residentKb(one.pid) : sum), 0);
       if (kb <= record.memoryMb * 1024) continue;
-      memory.ending = true;
       emit(
         record,
         'memory',
         `uses ${Math.round(kb / 1024)} MB of ${record.memoryMb} MB; it is ended and started again`,
       );
-      const timeoutMs = Math.min(record.stopTimeoutMs, MEMORY_STOP_MS);
-      const ending = house
-        .end(scope, record.id, fence, signal, { timeoutMs, because: 'memory' })
-        .catch(() => {
-          // Aborted or fenced: the loop ends for the same reason. Stuck: the next measure tries again.
-        })
-        .finally(() => {
-          memory.ending = false;
-          background.delete(ending);
-        });
-      background.add(ending);
+      endInBackground(record, memory, Math.min(record.stopTimeoutMs, MEMORY_STOP_MS), 'memory');
     }
     measureAt = clock.elapsed() + Math.max(MEASURE_MS, (clock.elapsed() - from) / MEASURE_SHARE);
     for (const record of all) {
       const own = parts.places.instance(scope, record.id);
       for (const stream of ['out', 'err'] as const) {
-        await rotate(own.log(record.group, record.release, stream), parts.maxLogBytes);
+        const log = own.log(record.group, record.release, stream);
+        await calmly(record.id, async () => void (await rotate(log, parts.maxLogBytes)));
       }
     }
   };
@@ -209,7 +227,7 @@ export async function supervise(
     while (!signal.aborted) {
       gate.check(scope, fence);
       const ids = records.ids(scope);
-      for (const id of ids) await attendCalmly(id);
+      for (const id of ids) await calmly(id, () => house.alone(id, () => attend(id)));
       for (const id of memories.keys()) if (!ids.includes(id)) memories.delete(id);
       if (clock.elapsed() >= measureAt) {
         await records.flush();
@@ -219,6 +237,7 @@ export async function supervise(
     }
   } finally {
     nap.close();
+    over.abort();
     await Promise.all(background);
   }
 }
@@ -231,35 +250,4 @@ function nextLook(memories: ReadonlyMap<string, Memory>, clock: Clock): number {
     if (nextStartAt > now) wait = Math.min(wait, nextStartAt - now);
   }
   return Math.max(wait, 1);
-}
-
-/** Sleeps that end early when something happened or the signal is aborted. */
-function napper(signal: AbortSignal, onWake: (listener: () => void) => () => void) {
-  let end: (() => void) | undefined;
-  let woken = false;
-  const wake = (): void => {
-    woken = true;
-    end?.();
-  };
-  const off = onWake(wake);
-  signal.addEventListener('abort', wake);
-  return {
-    async sleep(ms: number): Promise<void> {
-      if (!woken && !signal.aborted) {
-        await new Promise<void>((resolve) => {
-          const timer = setTimeout(resolve, ms);
-          end = (): void => {
-            clearTimeout(timer);
-            resolve();
-          };
-        });
-      }
-      end = undefined;
-      woken = false;
-    },
-    close(): void {
-      off();
-      signal.removeEventListener('abort', wake);
-    },
-  };
 }
