@@ -94,7 +94,8 @@ export function parseCommandLine(argv: readonly string[], commands: readonly Com
       flags.add(token.name);
       continue;
     }
-    if (token.value === undefined || token.value === '') {
+    // `--plan --json`: the next option is no value; one that begins with a dash is written --plan=-x.
+    if (token.value === undefined || token.value === '' || (!token.inlineValue && token.value.startsWith('-'))) {
       throw usage(
         'cli.bad_value',
         `${token.rawName} needs a value`,

@@ -40,9 +40,10 @@ function placeOf(error: unknown): Place {
   const at = stack.indexOf(url);
   const running = at === -1 ? null : /^:(\d+):(\d+)/.exec(stack.slice(at + url.length));
   if (running !== null) return { line: Number(running[1]), column: Number(running[2]) };
-  // Syntax errors begin with `:<line>`, the line itself and a caret under the place.
-  const parsing = /^[^\n]*:(\d+)\n[^\n]*\n(\s*)\^/.exec(stack);
-  if (parsing !== null) return { line: Number(parsing[1]), column: (parsing[2] ?? '').length + 1 };
+  // Syntax errors begin with `:<line>`, then some lines of the file with a caret under the place.
+  const line = /^[^\n]*:(\d+)\n/.exec(stack)?.[1];
+  const caret = /^( *)\^+$/m.exec(stack)?.[1];
+  if (line !== undefined) return { line: Number(line), column: (caret ?? '').length + 1 };
   return { line: 1, column: 1 };
 }
 

@@ -124,7 +124,18 @@ function explain(issue: Issue, at: Path, config: unknown, schema: SchemaNode): r
       },
     ];
   }
-  return [{ path, message: issue.message.replace(/^Invalid input: /, '').replace(/^Too (small|big): /, '') }];
+  if (typeof value === 'number' && issue.code === 'too_small') {
+    return [
+      {
+        path,
+        message: `must be ${issue.inclusive === false ? 'more than' : 'at least'} ${issue.minimum}, not ${value}`,
+      },
+    ];
+  }
+  if (typeof value === 'number' && issue.code === 'too_big') {
+    return [{ path, message: `must be at most ${issue.maximum}, not ${value}` }];
+  }
+  return [{ path, message: issue.message.replace(/^(Invalid input|Too small|Too big): /, '') }];
 }
 
 const NAMES: Readonly<Record<string, string>> = {

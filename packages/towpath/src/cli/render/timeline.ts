@@ -68,16 +68,19 @@ export function trafficBar(
   let used = 0;
   let total = 0;
   return shown
-    .map((weight) => {
+    .map((weight, i) => {
       total += weight.weight;
-      // Round the running sum, so that the parts fill the bar exactly; what is above 0 is seen.
-      const until = Math.max(used + 1, Math.round((total / 100) * width));
-      const cells = Math.min(until, width) - used;
+      // Round the running sum, so that the parts fill the bar exactly; what is above 0 gets a cell.
+      const after = shown.length - 1 - i;
+      const until = Math.min(Math.max(used + 1, Math.round((total / 100) * width)), width - after);
+      const cells = until - used;
       used += cells;
       return weight.release === candidate ? paint.cyan('█'.repeat(cells)) : paint.dim('░'.repeat(cells));
     })
     .join('');
 }
+
+const milliseconds = (us: number): string => (us < 10_000 ? (us / 1000).toFixed(1) : String(Math.round(us / 1000)));
 
 function trafficLines(state: RolloutState, canvas: Canvas): readonly string[] {
   const { paint, columns } = canvas;
@@ -91,14 +94,13 @@ function trafficLines(state: RolloutState, canvas: Canvas): readonly string[] {
     const bar = width >= 10 ? `${trafficBar(state.weights, state.to, width, paint)}  ` : '';
     lines.push(`  ${padEnd('traffic', 9)} ${bar}${label}`);
   }
+  const wide = columns >= 56;
   for (const entry of state.traffic) {
-    const p99 =
-      entry.p99Us === undefined
-        ? ''
-        : `   p99 ${entry.p99Us < 10_000 ? (entry.p99Us / 1000).toFixed(1) : Math.round(entry.p99Us / 1000)} ms`;
     const failed = `${count(entry.failures)} failed`;
+    const p99 = wide && entry.p99Us !== undefined ? `   p99 ${milliseconds(entry.p99Us)} ms` : '';
+    const requests = wide ? `${padStart(count(entry.requests), 9)} requests  ` : padStart(count(entry.requests), 7);
     lines.push(
-      `  ${padEnd(`r${entry.release}`, 9)} ${padStart(count(entry.requests), 9)} requests   ${entry.failures > 0 ? paint.red(failed) : paint.dim(failed)}${paint.dim(p99)}`,
+      `  ${padEnd(`r${entry.release}`, 9)} ${requests} ${entry.failures > 0 ? paint.red(failed) : paint.dim(failed)}${paint.dim(p99)}`,
     );
   }
   return lines;
@@ -159,12 +161,10 @@ export function renderOutcome(state: RolloutState, canvas: Canvas): readonly str
   const failures = state.traffic.reduce((sum, entry) => sum + entry.failures, 0);
   const after = ms === undefined ? '' : ` after ${formatDuration(ms)}`;
   const serves = state.serving === undefined ? 'nothing serves' : `release ${state.serving} serves`;
-  const head =
-    state.outcome === 'promoted'
-      ? paint.green(`✓ promoted: ${serves}${after}`)
-      : state.outcome === 'rolled-back'
-        ? paint.yellow(`↩ rolled back: ${serves}${after}`)
-        : paint.red(`✗ failed: ${serves}${after}`);
+  const said = `${serves}${after}`;
+  let head = paint.red(clip(`✗ failed: ${said}`, columns - 2));
+  if (state.outcome === 'promoted') head = paint.green(clip(`✓ promoted: ${said}`, columns - 2));
+  if (state.outcome === 'rolled-back') head = paint.yellow(clip(`↩ rolled back: ${said}`, columns - 2));
   return [
     `  ${head}`,
     ...(state.because === '' ? [] : wrap(state.because, columns - 4).map((text) => `    ${text}`)),
