@@ -189,8 +189,8 @@ const button = (action: ListedAction, verb: string, label: string, kind = '') =>
 const card = (action: ListedAction) =>
   html`<li>
     <div class="top">
-      <span class="title">${action.title}</span
-      ><span class="status ${action.status}">${action.status.replace('_', ' ')}</span>
+      <span class="title">${action.title}</span>
+      ${action.status === 'pending' ? '' : html`<span class="status ${action.status}">${action.status.replace('_', ' ')}</span>`}
     </div>
     <div class="soft">
       ${action.source} · ${Math.round(action.confidence * 100)} % sure · about +${action.estimated_impact.toFixed(1)} %

@@ -3,6 +3,7 @@ import { closeServer, towpath } from '@towpath/sdk';
 import { getRequestListener } from '@hono/node-server';
 import { Hono } from 'hono';
 import { createApi } from './api.ts';
+import { lately } from './actions/decisions.ts';
 import { list } from './actions/proposals.ts';
 import { openPool } from './db.ts';
 import { log } from './log.ts';
@@ -38,7 +39,10 @@ app.get('/ready', async (c) => {
   return c.json(body, status);
 });
 app.get('/metrics', async (c) => c.body(await metrics.text(), 200, { 'content-type': metrics.contentType }));
-app.get('/', async (c) => c.html(page(await list(pool, undefined, 100), recommenders, release), 200, PAGE_HEADERS));
+app.get('/', async (c) => {
+  const actions = [...(await list(pool, 'pending', 100)), ...(await lately(pool, 50))];
+  return c.html(page(actions, recommenders, release), 200, PAGE_HEADERS);
+});
 streams.mount(app);
 app.route(
   '/api',

@@ -24,3 +24,12 @@ export async function decide(db: Db, id: number, status: 'approved' | 'rejected'
   );
   return decided.rowCount === 1;
 }
+
+/** The newest actions that are not waiting for a decision. */
+export async function lately(db: Db, limit: number): Promise<ListedAction[]> {
+  const found = await db.query<ListedAction>(
+    `select ${LISTED} from actions where status <> 'pending' order by id desc limit $1`,
+    [limit],
+  );
+  return found.rows;
+}
