@@ -56,7 +56,7 @@ test('a failing file is rolled back whole and named with its line, code and advi
   const first = { '01_a.sql': 'create table a (n int);' };
   const bad = await load(onTestFinished, {
     ...first,
-    '02_b.sql': "create table b (n int);\n-- wrong\nupdate a set nonsense = 1;",
+    '02_b.sql': 'create table b (n int);\n-- wrong\nupdate a set nonsense = 1;',
   });
   await expect(expandOn(database).apply(bad, options)).rejects.toMatchObject({
     code: 'migration.failed',

@@ -25,6 +25,8 @@ export interface ExpandOptions {
   /** Rejects when the caller may not change anything any more; asked before each commit. */
   readonly fenceCheck?: () => Promise<void>;
   readonly onNote?: (line: string) => void;
+  /** After each file that was applied. */
+  readonly onApplied?: (applied: AppliedNow) => Promise<void>;
 }
 
 export interface Expand {
@@ -76,7 +78,9 @@ export function createExpand(needs: ExpandNeeds): Expand {
               throw error instanceof TowpathError ? error : migrationFailed(file, error);
             }
           }
-          applied.push({ name: file.name, sha256: file.sha256, ms: needs.clock.elapsed() - started, attempts });
+          const now = { name: file.name, sha256: file.sha256, ms: needs.clock.elapsed() - started, attempts };
+          applied.push(now);
+          await options.onApplied?.(now);
         }
         return applied;
       } finally {

@@ -1,6 +1,6 @@
 import { cp, mkdir, readFile, readlink, rename, rm, stat, symlink } from 'node:fs/promises';
+import { createRequire } from 'node:module';
 import path from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { TowpathError } from '../kernel/index.ts';
 import { run } from './exec.ts';
 import { hasCode } from './files.ts';
@@ -85,7 +85,8 @@ export async function findBinaries(
 
 function bundled(): string | undefined {
   try {
-    return path.dirname(path.dirname(fileURLToPath(import.meta.resolve(packageName))));
+    // Not import.meta.resolve: test runners that load modules themselves do not have it.
+    return path.dirname(path.dirname(createRequire(import.meta.url).resolve(packageName)));
   } catch {
     return undefined;
   }
