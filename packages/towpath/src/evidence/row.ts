@@ -87,7 +87,7 @@ export function entryOf(content: string, previous: string, hash: string): Ledger
     });
   }
   // oxlint-disable-next-line no-unsafe-type-assertion -- written by contentOf from a typed fact; verify proves it unchanged
-  return { ...claim, previous, hash } as unknown as LedgerEntry;
+  return Object.assign(claim, { previous, hash }) as unknown as LedgerEntry;
 }
 
 /** A column that is text. @throws TowpathError `evidence.damaged` */
