@@ -42,11 +42,14 @@ export interface PeerFigures {
 
 export interface BenchResult {
   readonly peers: readonly PeerFigures[];
-  /** Cores that programs other than ours kept busy: the most of any measurement, and the median. */
+  /** Cores that programs other than ours kept busy in the measurements that were kept: the most of any measurement, and the median. */
   readonly foreign: { readonly most: number; readonly median: number };
   /** Requests a second without a proxy, which bounds what can be measured. */
   readonly direct: { readonly trivial: number; readonly node: number };
 }
+
+/** Cores that others may keep busy in a measurement that counts as quiet. */
+const QUIET = 0.2;
 
 const median = (values: readonly number[]): number => {
   const sorted = [...values].sort((a, b) => a - b);
@@ -79,15 +82,27 @@ export async function runRouterBench(options: BenchOptions): Promise<BenchResult
   const direct = { trivial: [] as number[], node: [] as number[] };
   const samples = new Map<Peer, Samples>(peers.map((peer) => [peer, empty()]));
 
+  /** Measures again, at most twice, when others used the machine meanwhile; keeps the quietest try. */
+  const quietly = async <T>(load: () => Promise<T>): Promise<T> => {
+    let best: { readonly value: T; readonly foreign: number } | undefined;
+    for (let tries = 0; tries < 3 && (best === undefined || best.foreign > QUIET); tries++) {
+      await calm(signal);
+      const now = await watched(load);
+      if (best === undefined || now.foreign < best.foreign) best = now;
+    }
+    if (best === undefined) throw new Error('nothing was measured');
+    foreign.push(best.foreign);
+    return best.value;
+  };
+
   /** Runs `load` and notes how much of the machine was used by others meanwhile. */
-  const watched = async <T>(load: () => Promise<T>): Promise<T> => {
+  const watched = async <T>(load: () => Promise<T>): Promise<{ readonly value: T; readonly foreign: number }> => {
     // Everything we start descends from this process; what has ended is in its waited-for time.
     const own = (): number => cpuOf(process.pid) + waitedMs(process.pid);
     const from = { at: performance.now(), busy: busyMs(), own: own() };
-    const result = await load();
+    const value = await load();
     const ms = performance.now() - from.at;
-    foreign.push(Math.max(0, (busyMs() - from.busy - (own() - from.own)) / ms));
-    return result;
+    return { value, foreign: Math.max(0, (busyMs() - from.busy - (own() - from.own)) / ms) };
   };
 
   const saturation = async (kind: Backend, order: readonly Peer[]): Promise<void> => {
@@ -95,15 +110,18 @@ export async function runRouterBench(options: BenchOptions): Promise<BenchResult
     running.push(...backends);
     const ports = backends.map((backend) => backend.port);
     await saturate(ports[0] ?? 0, 1, signal);
-    const straight = await saturate(ports[0] ?? 0, Math.min(seconds, 3), signal);
+    const straight = await quietly(() => saturate(ports[0] ?? 0, Math.min(seconds, 3), signal));
     direct[kind === 'node' ? 'node' : 'trivial'].push(straight.rps);
     for (const peer of order) {
       const proxy = await startPeer(peer, ports, dir, signal);
       running.push(proxy);
       await saturate(proxy.port, 2, signal);
-      const before = cpuOf(proxy.pid);
-      const load = await watched(() => saturate(proxy.port, seconds, signal));
-      const cpuUs = ((cpuOf(proxy.pid) - before) * 1000) / Math.max(1, load.requests);
+      const load = await quietly(async () => {
+        const before = cpuOf(proxy.pid);
+        const run = await saturate(proxy.port, seconds, signal);
+        return { ...run, cpuUs: ((cpuOf(proxy.pid) - before) * 1000) / Math.max(1, run.requests) };
+      });
+      const { cpuUs } = load;
       const of = samples.get(peer);
       if (of !== undefined) {
         of.errors += load.errors;
@@ -128,12 +146,14 @@ export async function runRouterBench(options: BenchOptions): Promise<BenchResult
     const backends = [await startBackend('nginx', dir, 200, signal), await startBackend('nginx', dir, 200, signal)];
     running.push(...backends);
     const ports = backends.map((backend) => backend.port);
-    const straight = await openLoop(ports[0] ?? 0, 1000, seconds, signal);
     for (const peer of order) {
       const proxy = await startPeer(peer, ports, dir, signal);
       running.push(proxy);
       await openLoop(proxy.port, 1000, 2, signal);
-      const load = await watched(() => openLoop(proxy.port, 1000, seconds, signal));
+      const { load, straight } = await quietly(async () => ({
+        straight: await openLoop(ports[0] ?? 0, 1000, seconds, signal),
+        load: await openLoop(proxy.port, 1000, seconds, signal),
+      }));
       const of = samples.get(peer);
       of?.addedP50.push(load.p50 - straight.p50);
       of?.addedP99.push(load.p99 - straight.p99);
@@ -175,6 +195,15 @@ export async function runRouterBench(options: BenchOptions): Promise<BenchResult
       errors: of.errors,
     })),
   };
+}
+
+/** Waits until the machine is idle, for 15 s at most. */
+async function calm(signal: AbortSignal): Promise<void> {
+  for (let looks = 0; looks < 30; looks++) {
+    const from = { at: performance.now(), busy: busyMs() };
+    await delay(500, undefined, { signal });
+    if ((busyMs() - from.busy) / (performance.now() - from.at) < QUIET) return;
+  }
 }
 
 async function endAll(running: Program[]): Promise<void> {

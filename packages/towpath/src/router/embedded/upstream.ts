@@ -1,6 +1,6 @@
 import net from 'node:net';
 import type { Readable } from 'node:stream';
-import { Pool } from 'undici';
+import { Pool, type Dispatcher } from 'undici';
 import type { RouterTarget } from '../contract.ts';
 
 /** How the answer to one request arrives. Exactly one of `onEnd` and `onFail` is called, as the last. */
@@ -40,10 +40,69 @@ export interface UpstreamLimits {
   readonly connections: number;
 }
 
-const latin1 = (raw: unknown): string[] =>
-  Array.isArray(raw)
-    ? raw.map((part: unknown) => (Buffer.isBuffer(part) ? part.toString('latin1') : String(part)))
-    : [];
+/** Header names and values as undici delivers them, as text. */
+function latin1(raw: Dispatcher.DispatchController['rawHeaders']): string[] {
+  const text: string[] = [];
+  if (!Array.isArray(raw)) return text;
+  for (const part of raw) text.push(typeof part === 'string' ? part : part.toString('latin1'));
+  return text;
+}
+
+/** One request at undici: its handler and our control in one record with shared functions. */
+interface Sending extends UpstreamControl, Dispatcher.DispatchHandler {
+  readonly answer: Answer;
+  sent: boolean;
+  given: boolean;
+  controller: Dispatcher.DispatchController | undefined;
+}
+
+const GIVEN_UP = new Error('the client has left');
+
+function onRequestStart(this: Sending, controller: Dispatcher.DispatchController): void {
+  if (this.given) {
+    controller.abort(GIVEN_UP);
+    return;
+  }
+  this.sent = true;
+  this.controller = controller;
+}
+
+function onResponseStart(
+  this: Sending,
+  controller: Dispatcher.DispatchController,
+  status: number,
+  _headers: unknown,
+  message?: string,
+): void {
+  if (status >= 200) this.answer.onHead(status, message ?? '', latin1(controller.rawHeaders));
+}
+
+function onResponseData(this: Sending, _controller: Dispatcher.DispatchController, chunk: Buffer): void {
+  this.answer.onData(chunk);
+}
+
+function onResponseEnd(this: Sending, controller: Dispatcher.DispatchController): void {
+  const { rawTrailers } = controller;
+  const some = Array.isArray(rawTrailers) && rawTrailers.length > 0;
+  this.answer.onEnd(some ? latin1(rawTrailers) : undefined);
+}
+
+function onResponseError(this: Sending, _controller: Dispatcher.DispatchController, error: Error): void {
+  this.answer.onFail(error, this.sent);
+}
+
+function abort(this: Sending): void {
+  this.given = true;
+  this.controller?.abort(GIVEN_UP);
+}
+
+function pause(this: Sending): void {
+  this.controller?.pause();
+}
+
+function resume(this: Sending): void {
+  this.controller?.resume();
+}
 
 export function openUpstream(target: RouterTarget, limits: UpstreamLimits): Upstream {
   const host = net.isIPv6(target.host) ? `[${target.host}]` : target.host;
@@ -59,46 +118,23 @@ export function openUpstream(target: RouterTarget, limits: UpstreamLimits): Upst
   });
   return {
     send(request, answer) {
-      let sent = false;
-      let given = false;
-      let controller: { abort(error: Error): void; pause(): void; resume(): void } | undefined;
-      pool.dispatch(
-        {
-          method: request.method,
-          path: request.path,
-          headers: request.headers,
-          body: request.body,
-          idempotent: false,
-          blocking: false,
-        },
-        {
-          onRequestStart: (started) => {
-            if (given) {
-              started.abort(new Error('the client has left'));
-              return;
-            }
-            sent = true;
-            controller = started;
-          },
-          onResponseStart: (started, status, _headers, message) => {
-            if (status >= 200) answer.onHead(status, message ?? '', latin1(started.rawHeaders));
-          },
-          onResponseData: (_started, chunk) => answer.onData(chunk),
-          onResponseEnd: (started) => {
-            const trailers = latin1(started.rawTrailers);
-            answer.onEnd(trailers.length > 0 ? trailers : undefined);
-          },
-          onResponseError: (_started, error) => answer.onFail(error, sent),
-        },
-      );
-      return {
-        abort() {
-          given = true;
-          controller?.abort(new Error('the client has left'));
-        },
-        pause: () => controller?.pause(),
-        resume: () => controller?.resume(),
+      const sending: Sending = {
+        answer,
+        sent: false,
+        given: false,
+        controller: undefined,
+        abort,
+        pause,
+        resume,
+        onRequestStart,
+        onResponseStart,
+        onResponseData,
+        onResponseEnd,
+        onResponseError,
       };
+      const { method, path, headers, body } = request;
+      pool.dispatch({ method, path, headers, body, idempotent: false, blocking: false }, sending);
+      return sending;
     },
     close: () => {
       pool.destroy().catch(() => {});
