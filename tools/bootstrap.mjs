@@ -18,7 +18,8 @@ const modules = path.join(root, 'node_modules');
 const stamp = path.join(modules, '.towpath-lock');
 const sdk = path.join(root, 'packages', 'sdk');
 const sdkStamp = path.join(sdk, 'dist', '.sources');
-const node24 = path.join(modules, 'node', 'bin', process.platform === 'win32' ? 'node.exe' : 'node');
+/** The Node that the lockfile pins. */
+const node24 = path.join(modules, '.bin', process.platform === 'win32' ? 'node.cmd' : 'node');
 
 /** What `npm run <task>` runs, all with Node 24. `.bin` names are files of node_modules. */
 const TASKS = {
@@ -34,10 +35,9 @@ const TASKS = {
 
 const say = (line) => process.stderr.write(`${line}\n`);
 
-/** The pinned Node first, then the tools, then what was there. */
+/** The pinned Node and the tools first, then what was there. */
 function environment() {
-  const first = [path.dirname(node24), path.join(modules, '.bin')];
-  return { ...process.env, PATH: [...first, process.env['PATH']].join(path.delimiter) };
+  return { ...process.env, PATH: [path.join(modules, '.bin'), process.env['PATH']].join(path.delimiter) };
 }
 
 function lockHash() {
@@ -111,7 +111,7 @@ async function install() {
   await must('npm ci', [file, ...first, 'ci', '--no-audit', '--no-fund', '--include=dev', '--include=optional']);
   if (!existsSync(node24)) {
     throw new Error(
-      `npm ci ended well, but ${path.relative(root, node24)} is missing. Allow the install script of the package "node" and run it again: npm rebuild node`,
+      `npm ci ended well, but ${path.relative(root, node24)} is missing. If install scripts are switched off, allow the one of the package "node": npm rebuild node`,
     );
   }
   writeFileSync(stamp, lockHash());

@@ -1,6 +1,7 @@
 import { globSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, test } from 'vitest';
+import { missingBinaries, type Lockfile } from './lockfile.ts';
 import { ROOT } from './parts.ts';
 
 interface Manifest {
@@ -42,5 +43,36 @@ describe('runtime dependencies', () => {
       Object.entries(all(manifest)).filter(([, version]) => !/^\d/.test(version)),
     );
     expect(loose).toEqual([]);
+  });
+});
+
+describe('package-lock.json', () => {
+  const read = (file: string): Lockfile => JSON.parse(readFileSync(path.join(ROOT, file), 'utf8')) as Lockfile;
+
+  test('names the binaries of all platforms, without which npm ci refuses it', ({ expect }) => {
+    // Renew it with `npm run fix`.
+    expect(missingBinaries(read('package-lock.json'))).toEqual({});
+  });
+
+  test('is noticed when a binary is missing', ({ expect }) => {
+    const found = { version: '1.0.0' };
+    const packages = {
+      'node_modules/tool': {
+        version: '1.0.0',
+        dev: true,
+        optionalDependencies: { 'tool-linux-x64-musl': '1.0.0', 'tool-darwin-arm64': '1.0.0' },
+      },
+      'node_modules/tool-darwin-arm64': found,
+    };
+    expect(missingBinaries({ packages })).toEqual({
+      'node_modules/tool-linux-x64-musl': {
+        version: '1.0.0',
+        dev: true,
+        optional: true,
+        os: ['linux'],
+        cpu: ['x64'],
+        libc: ['musl'],
+      },
+    });
   });
 });

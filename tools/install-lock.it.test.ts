@@ -53,7 +53,7 @@ test('of many that install at once, one does at a time, and the lock is gone aft
 test.for([
   ['a dead owner', 'owner-999999999-1'],
   ['an owner whose pid is now somebody else', `owner-${process.pid}-1`],
-])('the lock of %s is taken over by exactly one', async ([, owner], t) => {
+] as const)('the lock of %s is taken over by exactly one', async ([, owner], t) => {
   const dir = folder(t);
   mkdirSync(path.join(dir, 'lock'));
   writeFileSync(path.join(dir, 'lock', owner), '');

@@ -4,8 +4,6 @@ import {
   COMMANDS,
   EXIT_MEANING,
   GLOBAL_OPTIONS,
-  overview,
-  usageOf,
   type Option,
 } from '../../packages/towpath/src/cli/index.ts';
 import { configJsonSchema, referenceEntries, type SchemaNode } from '../../packages/towpath/src/config/index.ts';
