@@ -82,7 +82,7 @@ function namedByConnection(value: string): string[] | undefined {
   return names.length > 0 ? names : undefined;
 }
 
-function without(headers: string[], names: readonly string[]): void {
+export function without(headers: string[], names: readonly string[]): void {
   let kept = 0;
   for (let i = 0; i + 1 < headers.length; i += 2) {
     const name = headers[i] ?? '';

@@ -6,7 +6,18 @@ import { test } from 'vitest';
 import { WebSocket, WebSocketServer } from 'ws';
 import { until } from '../../system/index.ts';
 import type { Plane } from './plane.ts';
-import { call, closedPort, openTestPlane, raw, startApp, tableOf, targetAt, TEST_KEY, withApp } from './testing.ts';
+import {
+  call,
+  closedPort,
+  openTestPlane,
+  portOf,
+  raw,
+  startApp,
+  tableOf,
+  targetAt,
+  TEST_KEY,
+  withApp,
+} from './testing.ts';
 import { signRelease } from './tokens.ts';
 
 const soon = { every: 5, within: 5000 };
@@ -217,6 +228,46 @@ test('a client that leaves ends the request at the app, and it counts as aborted
   await gone.promise;
   await until('it is let go', () => flying(plane) === 0, soon);
   expect(totalsOf(plane)).toMatchObject({ requests: 1, failures: 0, byStatus: { aborted: 1 } });
+});
+
+test('a client that leaves in the middle of its upload is no failure of the app', async ({
+  expect,
+  onTestFinished,
+}) => {
+  const plane = await withApp((request) => void request.resume(), onTestFinished);
+  const request = http.request({ host: '127.0.0.1', port: plane.port, method: 'POST', agent: false });
+  request.on('error', () => {});
+  request.write('part of it');
+  await until('it is in flight', () => flying(plane) === 1, soon);
+  await delay(50);
+  request.destroy();
+  await until('it is let go', () => flying(plane) === 0, soon);
+  expect(totalsOf(plane)).toMatchObject({ requests: 1, failures: 0, byStatus: { aborted: 1, '5xx': 0 } });
+});
+
+test('odd answers do not end the router: no reason phrase, a foreign one, trailers in a short body', async ({
+  expect,
+  onTestFinished,
+}) => {
+  const answers = [
+    'HTTP/1.1 200\r\ncontent-length: 2\r\n\r\nok',
+    'HTTP/1.1 200 caf\u00e9\r\ncontent-length: 2\r\n\r\nok',
+    'HTTP/1.1 200 OK\r\ntrailer: x-t\r\ntransfer-encoding: chunked\r\n\r\n2\r\nok\r\n0\r\nx-t: 1\r\n\r\n',
+  ];
+  let n = 0;
+  const app = net.createServer((socket) => {
+    socket.on('error', () => {});
+    socket.once('data', () => socket.end(answers[n++ % answers.length] ?? '', 'latin1'));
+  });
+  app.listen(0, '127.0.0.1');
+  await once(app, 'listening');
+  const plane = await openTestPlane(tableOf([targetAt(portOf(app))], { 1: 100 }));
+  onTestFinished(async () => {
+    plane.close();
+    app.close();
+  });
+  for (let i = 0; i < answers.length; i++) expect(await call(plane.port)).toMatchObject({ status: 200, text: 'ok' });
+  expect(await call(plane.port, { method: 'HEAD' })).toMatchObject({ status: 200, text: '' });
 });
 
 test('an app that breaks off in the body breaks the answer off', async ({ expect, onTestFinished }) => {

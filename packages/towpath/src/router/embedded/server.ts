@@ -9,6 +9,7 @@ import {
   originForm,
   readAnswerHeaders,
   readRequestHead,
+  without,
   type RequestHead,
 } from './headers.ts';
 import { BUCKET_COOKIE } from './tokens.ts';
@@ -17,7 +18,19 @@ import { createUpgrades } from './upgrade.ts';
 import type { Answer, Upstream, UpstreamControl } from './upstream.ts';
 
 const ATTEMPTS = 3;
+/** undici reads the reason phrase as UTF-8; node:http writes ASCII. */
+const PLAIN = /^[\t\x20-\x7e]*$/;
 const IDEMPOTENT = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE', 'TRACE']);
+const CANNOT_CONNECT = new Set([
+  'ECONNREFUSED',
+  'ECONNRESET',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+  'ENOTFOUND',
+  'EAI_AGAIN',
+  'ETIMEDOUT',
+  'UND_ERR_CONNECT_TIMEOUT',
+]);
 /** Bodies up to this size are joined with their head into one write. */
 const SMALL_BODY = 16 * 1024;
 
@@ -26,6 +39,8 @@ interface Exchange extends Answer {
   readonly parts: ServerParts;
   readonly request: IncomingMessage;
   readonly response: ServerResponse;
+  /** The client's; kept, because undici takes it off a request whose body it gives up. */
+  readonly socket: Socket;
   readonly head: RequestHead;
   readonly id: string;
   readonly path: string;
@@ -39,6 +54,8 @@ interface Exchange extends Answer {
   /** Bytes of the body that the answer announced; -1 when it did not. */
   length: number;
   bodyless: boolean;
+  /** Trailers follow, so the answer must stay chunked. */
+  trailing: boolean;
   first: Buffer | undefined;
   headSent: boolean;
   paused: boolean;
@@ -76,6 +93,7 @@ function begin(parts: ServerParts, request: IncomingMessage, response: ServerRes
     parts,
     request,
     response,
+    socket: request.socket,
     head,
     id: head.requestId !== undefined && isSaneRequestId(head.requestId) ? head.requestId : parts.nextId(),
     path: originForm(request.url ?? '/'),
@@ -88,6 +106,7 @@ function begin(parts: ServerParts, request: IncomingMessage, response: ServerRes
     headers: undefined,
     length: -1,
     bodyless: false,
+    trailing: false,
     first: undefined,
     headSent: false,
     paused: false,
@@ -149,7 +168,7 @@ function dispatch(exchange: Exchange): void {
 function refuse(exchange: Exchange, answer: OwnAnswer): void {
   if (exchange.done) return;
   exchange.done = true;
-  if (exchange.claim !== undefined) exchange.parts.core.settle(exchange.claim, answer.status, true);
+  if (exchange.claim !== undefined) exchange.parts.core.settle(exchange.claim, answer.status, answer.status >= 500);
   answerOurselves(exchange.response, answer, exchange.id, exchange.hasBody && !exchange.request.complete);
 }
 
@@ -159,9 +178,15 @@ function onHead(this: Exchange, status: number, message: string, raw: string[]):
   const { newBucket } = this.claim;
   if (newBucket !== undefined) headers.push('set-cookie', bucketCookie(this, newBucket));
   this.status = status;
-  this.message = message;
+  this.message = PLAIN.test(message) ? message : '';
   this.headers = headers;
   this.bodyless = this.request.method === 'HEAD' || status === 204 || status === 304;
+  this.trailing = headerOf(headers, 'trailer') !== undefined;
+  if (this.trailing && (this.bodyless || this.request.httpVersionMinor === 0)) {
+    // node:http throws when trailers are announced for an answer that cannot have any.
+    without(headers, ['trailer']);
+    this.trailing = false;
+  }
   if (this.bodyless) return;
   const length = headerOf(headers, 'content-length');
   if (length !== undefined) this.length = Number(length);
@@ -177,8 +202,14 @@ function onHead(this: Exchange, status: number, message: string, raw: string[]):
 
 function sendLate(exchange: Exchange): void {
   if (exchange.done || exchange.headSent) return;
-  sendHead(exchange);
-  exchange.response.flushHeaders();
+  try {
+    sendHead(exchange);
+    exchange.response.flushHeaders();
+  } catch (error) {
+    // Not inside undici's call, which would catch it: an odd answer must not end the process.
+    exchange.control?.abort();
+    exchange.onFail(error instanceof Error ? error : new Error(String(error)), true);
+  }
 }
 
 function sendHead(exchange: Exchange): void {
@@ -217,6 +248,7 @@ function onEnd(this: Exchange, trailers: string[] | undefined): void {
   if (this.done || this.claim === undefined) return;
   this.done = true;
   const { response, first } = this;
+  if (this.trailing && !this.headSent) sendHead(this);
   if (this.headSent) {
     if (trailers !== undefined) addTrailers(response, trailers);
     response.end();
@@ -235,6 +267,11 @@ function onEnd(this: Exchange, trailers: string[] | undefined): void {
 function onFail(this: Exchange, error: Error, sent: boolean): void {
   if (this.done || this.claim === undefined) return;
   const { claim, parts } = this;
+  if (this.socket.destroyed) {
+    // The client left in the middle of its upload, and that is what broke the request.
+    onClientGone(this);
+    return;
+  }
   if (this.headers !== undefined) {
     this.done = true;
     parts.core.settle(claim, 0, true);
@@ -244,7 +281,12 @@ function onFail(this: Exchange, error: Error, sent: boolean): void {
   }
   const code = 'code' in error ? error.code : undefined;
   if (!sent) {
-    parts.health.markDown(claim.target);
+    if (code === 'UND_ERR_INVALID_ARG' || code === 'UND_ERR_NOT_SUPPORTED') {
+      refuse(this, OWN_ANSWERS.ambiguous);
+      return;
+    }
+    // Only what the target did may mark it: not a lack of descriptors here, nor an odd request.
+    if (CANNOT_CONNECT.has(String(code))) parts.health.markDown(claim.target);
     if (this.attempts < ATTEMPTS && parts.core.move(claim)) dispatch(this);
     else refuse(this, OWN_ANSWERS.unreachable);
     return;
