@@ -46,6 +46,17 @@ async function handOver(node) {
   });
 }
 
+/**
+ * Keeps stripped and compiled code between runs: half the start-up time. In the user's own cache, since
+ * what lies there is run; Node goes without it when it cannot be written.
+ */
+async function keepCompiled() {
+  const home = process.env['XDG_CACHE_HOME'] || (process.env['HOME'] && `${process.env['HOME']}/.cache`);
+  if (process.env['NODE_COMPILE_CACHE'] || !home) return;
+  const { enableCompileCache } = await import('node:module');
+  enableCompileCache(`${home}/towpath/compiled`);
+}
+
 // `towpath logs | head`: who reads has had enough.
 process.stdout.on('error', (error) => {
   if (error.code === 'EPIPE') process.exit(0);
@@ -59,6 +70,7 @@ if (only === '--version') {
   // Generated from the command data; without colours it is the same as `towpath help`.
   print(readFileSync(new URL('help.txt', here), 'utf8').replace('{version}', version()));
 } else if (parseInt(process.versions.node, 10) >= REQUIRED) {
+  await keepCompiled();
   const { main } = await import('../src/main/cli.ts');
   process.exitCode = await main(argv);
 } else {

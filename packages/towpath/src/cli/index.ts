@@ -1,18 +1,17 @@
 import path from 'node:path';
 import { asTowpathError, TowpathError } from '../kernel/index.ts';
-import { type Command, type Context, type Invocation } from './command.ts';
+import type { Command, Context, Invocation } from './command.ts';
 import { COMMANDS } from './commands.ts';
 import { EXIT, exitOf } from './exit.ts';
 import type { CliNeeds } from './needs.ts';
 import { parseCommandLine } from './parse.ts';
 import { createTerminal, type Terminal } from './terminal.ts';
 
-export { type CliNeeds, type DownAnswer, type LocalOptions, type Output, type UpAnswer } from './needs.ts';
+export type { CliNeeds, DownAnswer, LocalOptions, Output, UpAnswer } from './needs.ts';
 export { createClient } from './client.ts';
 export { COMMANDS } from './commands.ts';
 export { GLOBAL_OPTIONS, type Command, type Option } from './command.ts';
 export { EXIT, EXIT_MEANING } from './exit.ts';
-export { helpText, overview, usageOf } from './help.ts';
 
 const CONFIG = 'towpath.config.ts';
 

@@ -27,7 +27,7 @@ async function refusal(dir: string, options: LoadOptions = {}): Promise<TowpathE
 }
 
 const problemsOf = (error: TowpathError): readonly string[] =>
-  (error.details?.['problems'] as ConfigProblem[]).map(
+  ((error.details?.['problems'] ?? []) as ConfigProblem[]).map(
     (problem) =>
       `${problem.line}:${problem.column} ${problem.path}: ${problem.message}${problem.suggestion === '' ? '' : ` [${problem.suggestion}]`}`,
   );
