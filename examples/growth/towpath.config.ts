@@ -1,10 +1,11 @@
 import { defineConfig } from 'towpath';
 
-const cron = (recommender: string) => ({
+// Each in a second of its own, so that they do not all start at once.
+const cron = (recommender: string, second: number) => ({
   kind: 'cron' as const,
   command: ['node', 'src/cron.ts', recommender],
   // In production once an hour is plenty: '17 * * * *'.
-  schedule: process.env['GROWTH_SCHEDULE'] ?? '*/10 * * * * *',
+  schedule: process.env['GROWTH_SCHEDULE'] ?? `${second}-59/10 * * * * *`,
   timeout: '2m',
   memory: '256mb',
 });
@@ -27,10 +28,10 @@ export default defineConfig({
       instances: 1,
       stopTimeout: '40s',
     },
-    'seo-ctr': cron('seo-ctr'),
-    metaobject: cron('metaobject'),
-    'merch-playbook': cron('merch-playbook'),
-    'guided-selling': cron('guided-selling'),
+    'seo-ctr': cron('seo-ctr', 0),
+    metaobject: cron('metaobject', 2),
+    'merch-playbook': cron('merch-playbook', 4),
+    'guided-selling': cron('guided-selling', 6),
   },
   environments: {
     // Two simulators stand in for Shopify and OpenAI: see README.md.
