@@ -75,8 +75,8 @@ test('a commit and a folder with the same content give the same sealed artifact,
 }) => {
   const { app, artifacts, store } = setup(onTestFinished);
   const [first, racing] = await Promise.all([
-    artifacts.build({ source: { kind: 'commit', dir: app, commit: 'HEAD' }, build: rules }),
-    artifacts.build({ source: { kind: 'directory', dir: app }, build: rules }),
+    artifacts.build({ source: { kind: 'commit', dir: app, commit: 'HEAD' }, rules: async () => rules }),
+    artifacts.build({ source: { kind: 'directory', dir: app }, rules: async () => rules }),
   ]);
   expect(racing.digest).toBe(first.digest);
   expect([first.reused, racing.reused].toSorted()).toEqual([false, true]);
@@ -99,13 +99,16 @@ test('a commit and a folder with the same content give the same sealed artifact,
   for (const name of ['.env', '.env.local', 'ignored.txt', '.env.example', 'new.txt']) {
     writeFileSync(path.join(app, name), name);
   }
-  const changed = await artifacts.build({ source: { kind: 'directory', dir: app }, build: rules });
+  const changed = await artifacts.build({ source: { kind: 'directory', dir: app }, rules: async () => rules });
   expect(changed).toMatchObject({ cached: true, reused: false });
   expect(changed.ms).toBeLessThan(1000);
   const added = readdirSync(changed.location).filter((name) => !existsSync(path.join(first.location, name)));
   expect(added.toSorted()).toEqual(['.env.example', 'new.txt']);
   // The working tree has moved on; the commit is still the old artifact.
-  const again = await artifacts.build({ source: { kind: 'commit', dir: app, commit: first.ref }, build: rules });
+  const again = await artifacts.build({
+    source: { kind: 'commit', dir: app, commit: first.ref },
+    rules: async () => rules,
+  });
   expect(again).toMatchObject({ digest: first.digest, reused: true });
   expect(readdirSync(path.join(store, 'work'))).toEqual([]);
 
@@ -129,11 +132,11 @@ test('a build command sees the development dependencies and no secret; only prod
   mkdirSync(path.join(app, 'docs', 'deep'), { recursive: true });
   writeFileSync(path.join(app, 'docs', 'deep', 'a.md'), '');
   writeFileSync(path.join(app, 'app.test.js'), '');
-  const build = { ...rules, command: `node -e "${script}"`, exclude: ['docs', '**/*.test.js', './*.tgz'] };
+  const wanted = { ...rules, command: `node -e "${script}"`, exclude: ['docs', '**/*.test.js', './*.tgz'] };
   const lines: string[] = [];
   const request = {
     source: { kind: 'directory', dir: app } as const,
-    build,
+    rules: async () => wanted,
     onProgress: (line: string) => lines.push(line),
   };
   const first = await artifacts.build(request);
@@ -151,7 +154,7 @@ test('one changed byte, one added file or one lost x-bit is noticed, and the nex
   const { app, artifacts } = setup(onTestFinished);
   writeFileSync(path.join(app, 'start.sh'), '#!/bin/sh\n', { mode: 0o755 });
   const source = { kind: 'directory', dir: app } as const;
-  const { digest, location } = await artifacts.build({ source, build: rules });
+  const { digest, location } = await artifacts.build({ source, rules: async () => rules });
   const spoilers = [
     () => {
       chmodSync(path.join(location, 'main.js'), 0o644);
@@ -166,7 +169,7 @@ test('one changed byte, one added file or one lost x-bit is noticed, and the nex
   for (const spoil of spoilers) {
     spoil();
     await expect(artifacts.verify(digest)).rejects.toMatchObject({ code: 'artifact.corrupt' });
-    expect(await artifacts.build({ source, build: rules })).toMatchObject({ digest, reused: false });
+    expect(await artifacts.build({ source, rules: async () => rules })).toMatchObject({ digest, reused: false });
     expect(await artifacts.verify(digest)).toBe(location);
   }
 });
@@ -178,21 +181,24 @@ test('a failing, a hanging and an aborted build say so, leave nothing and publis
   const { app, artifacts, store } = setup(onTestFinished);
   const source = { kind: 'directory', dir: app } as const;
   const failing = "for i in $(seq 60); do echo line $i; done; echo 'src/a.ts: wrong' >&2; exit 3";
-  await expect(artifacts.build({ source, build: { ...rules, command: failing } })).rejects.toMatchObject({
+  await expect(artifacts.build({ source, rules: async () => ({ ...rules, command: failing }) })).rejects.toMatchObject({
     code: 'artifact.build_failed',
     message: expect.stringMatching(/ended with 3\)[^]*line 60[^]*src\/a\.ts: wrong|src\/a\.ts: wrong[^]*line 60/),
     details: { code: 3, output: expect.not.stringMatching(/line 5\n/) },
   });
   await expect(
-    artifacts.build({ source, build: { ...rules, timeout: 3000, command: 'sleep 60' } }),
+    artifacts.build({ source, rules: async () => ({ ...rules, timeout: 3000, command: 'sleep 60' }) }),
   ).rejects.toMatchObject({ code: 'artifact.build_timeout', message: expect.stringContaining('sleep 60') });
   await expect(
-    artifacts.build({ source, build: { ...rules, command: 'echo "ENOSPC: no space left on device"; exit 1' } }),
+    artifacts.build({
+      source,
+      rules: async () => ({ ...rules, command: 'echo "ENOSPC: no space left on device"; exit 1' }),
+    }),
   ).rejects.toMatchObject({ code: 'artifact.disk_full' });
   const stop = new AbortController();
   setTimeout(() => stop.abort(new Error('stopped')), 300);
   await expect(
-    artifacts.build({ source, build: { ...rules, command: 'sleep 60' }, signal: stop.signal }),
+    artifacts.build({ source, rules: async () => ({ ...rules, command: 'sleep 60' }), signal: stop.signal }),
   ).rejects.toThrow('stopped');
   expect(readdirSync(path.join(store, 'work'))).toEqual([]);
   expect(await artifacts.list()).toEqual([]);
@@ -205,15 +211,15 @@ test('what a killed build has left is swept by the next one', async ({ expect, o
   writeFileSync(path.join(left, 'owner.json'), JSON.stringify({ pid: 4_194_303, started: '1' }));
   const alive = path.join(store, 'work', `${process.pid}-alive`);
   mkdirSync(alive);
-  await artifacts.build({ source: { kind: 'directory', dir: app }, build: rules });
+  await artifacts.build({ source: { kind: 'directory', dir: app }, rules: async () => rules });
   expect(readdirSync(path.join(store, 'work'))).toEqual([path.basename(alive)]);
 });
 
 test('sources that cannot be a release are refused with the way out', async ({ expect, onTestFinished }) => {
   const { app, repo, artifacts } = setup(onTestFinished);
-  const directory = { source: { kind: 'directory', dir: app } as const, build: rules };
+  const directory = { source: { kind: 'directory', dir: app } as const, rules: async () => rules };
   const commit = (name: string, dir = app) =>
-    artifacts.build({ source: { kind: 'commit', dir, commit: name }, build: rules });
+    artifacts.build({ source: { kind: 'commit', dir, commit: name }, rules: async () => rules });
   await expect(commit('nonsense')).rejects.toMatchObject({ code: 'artifact.unknown_commit' });
   await expect(commit('--output=/etc/x')).rejects.toMatchObject({ code: 'artifact.unknown_commit' });
   mkdirSync(path.join(repo, 'untracked'));

@@ -11,6 +11,9 @@ import { digestOf, removeTree, walk } from './tree.ts';
 
 const DIGEST = /^[0-9a-f]{64}$/;
 
+/** Milliseconds to lay the source out. */
+const SOURCE_MS = 120_000;
+
 /** Immutable, content-addressed folders that releases run in. */
 export function createArtifacts(needs: ArtifactNeeds): Artifacts {
   const root = path.resolve(needs.dir);
@@ -45,12 +48,12 @@ export function createArtifacts(needs: ArtifactNeeds): Artifacts {
     await ensureDir(stage);
     await writeFile(path.join(stage, 'owner.json'), JSON.stringify(identify(process.pid)));
     try {
-      const tools = createTools(needs, request.build.timeout, request.signal);
       progress(
         request.source.kind === 'commit' ? `source of ${request.source.commit}` : `source of ${request.source.dir}`,
       );
-      const ref = await layOut(request.source, app, tools);
-      const { command } = request.build;
+      const ref = await layOut(request.source, app, createTools(needs, SOURCE_MS, request.signal));
+      const { command, timeout, exclude } = await request.rules(app);
+      const tools = createTools(needs, timeout, request.signal);
       const installed = await installDependencies(app, layers, command === undefined ? 'production' : 'full', tools);
       progress(installed.cached ? 'dependencies from the cache' : 'dependencies installed');
       if (command !== undefined) {
@@ -59,7 +62,7 @@ export function createArtifacts(needs: ArtifactNeeds): Artifacts {
         await installed.prune();
       }
       request.signal?.throwIfAborted();
-      await dropExcluded(app, request.build.exclude);
+      await dropExcluded(app, exclude);
       const { digest } = await digestOf(app, { seal: true });
       const reused = await place(app, locationOf(digest), () => verify(digest));
       progress(`artifact ${digest.slice(0, 12)}${reused ? ', as built before' : ''}`);

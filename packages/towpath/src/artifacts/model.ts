@@ -14,7 +14,8 @@ export interface BuildRules {
 
 export interface BuildRequest {
   readonly source: BuildSource;
-  readonly build: BuildRules;
+  /** Read from the source once it is laid out in a folder. */
+  readonly rules: (dir: string) => Promise<BuildRules>;
   /** One line for people at each phase. */
   readonly onProgress?: (line: string) => void;
   readonly signal?: AbortSignal;

@@ -1,4 +1,5 @@
 import { TowpathError } from '../kernel/index.ts';
+import { lineOfStatement } from './statements.ts';
 import type { Migration } from './model.ts';
 
 const ADVICE: Readonly<Record<string, string>> = {
@@ -22,7 +23,8 @@ export function migrationFailed(file: Migration, error: unknown): TowpathError {
   const message = error instanceof Error ? error.message : String(error);
   const code = textOf(error, 'code');
   const position = Number(textOf(error, 'position'));
-  const line = position > 0 ? file.sql.slice(0, position - 1).split('\n').length : undefined;
+  const line =
+    position > 0 ? file.sql.slice(0, position - 1).split('\n').length : lineOfStatement(file.sql, doneBefore(error));
   const near = line === undefined ? undefined : file.sql.split('\n')[line - 1]?.trim().slice(0, 120);
   const place = line === undefined ? file.name : `${file.name}:${line}`;
   const detail = textOf(error, 'detail');
@@ -48,6 +50,11 @@ export function ownTransaction(file: Migration): TowpathError {
     remedy: 'halt',
     hint: `take BEGIN and COMMIT out of ${file.name}; look in the database for what it has committed already`,
   });
+}
+
+function doneBefore(error: unknown): number {
+  const done: unknown = typeof error === 'object' && error !== null ? Reflect.get(error, 'statementsDone') : undefined;
+  return typeof done === 'number' ? done : -1;
 }
 
 function textOf(error: unknown, field: string): string | undefined {

@@ -63,6 +63,15 @@ test('a failing file is rolled back whole and named with its line, code and advi
     message: expect.stringMatching(/^02_b\.sql:3: .*nonsense.*\(42703\) at: update a/),
     details: { file: '02_b.sql', line: 3, postgresCode: '42703' },
   });
+  // Most DDL errors come without a position.
+  const ddl = await load(onTestFinished, {
+    ...first,
+    '02_b.sql': 'create table b (n int);\ninsert into b values (1); -- a; b\n\nalter table b\n  drop column nonsense;',
+  });
+  await expect(expandOn(database).apply(ddl, options)).rejects.toMatchObject({
+    message: expect.stringMatching(/^02_b\.sql:4: .*nonsense.*\(42703\) at: alter table b/),
+    details: { line: 4 },
+  });
   expect(await database.query(sql`select to_regclass('b') as b`)).toEqual([{ b: null }]);
   expect(await history(database)).toEqual([{ name: '01_a.sql', state: 'done', release: 1 }]);
   const good = await load(onTestFinished, { ...first, '02_b.sql': 'create table b (n int);' });

@@ -2,6 +2,7 @@ import { readdir, readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { TowpathError, sha256 } from '../kernel/index.ts';
 import { hasCode } from '../system/index.ts';
+import { codeOf } from './statements.ts';
 import type { Migration } from './model.ts';
 
 /**
@@ -29,7 +30,7 @@ function parse(name: string, text: string): Migration {
   const sql = text.replace(/^\uFEFF/, '').replaceAll('\r\n', '\n');
   const head = /^(?:\s*--[^\n]*\n|\s*\n)*/.exec(`${sql}\n`)?.[0] ?? '';
   const transactional = !/^\s*--\s*towpath:\s*no-transaction\s*$/m.test(head);
-  const own = transactional ? OWN_TRANSACTION.exec(sql.replaceAll(NOT_CODE, ' ')) : null;
+  const own = transactional ? OWN_TRANSACTION.exec(codeOf(sql)) : null;
   if (own !== null) {
     throw new TowpathError('migration.own_transaction', `${name} says ${String(own[1]).toUpperCase()} itself`, {
       remedy: 'fix-input',
@@ -39,8 +40,6 @@ function parse(name: string, text: string): Migration {
   return { name, sha256: sha256(sql), sql, transactional };
 }
 
-// Comments, strings, dollar quotes, quoted names: enough to look for a statement's first word outside of
-// them. What gets past this is still noticed by the transaction's id after the file has run.
-const NOT_CODE = /--[^\n]*|\/\*[\s\S]*?\*\/|'(?:[^']|'')*'|\$(\w*)\$[\s\S]*?\$\1\$|"[^"]*"/g;
+// What gets past this is still noticed by the transaction's id after the file has run.
 const OWN_TRANSACTION =
   /(?:^|;)\s*(begin|start\s+transaction|commit|rollback(?!\s+(?:work\s+|transaction\s+)?to\b))\b/i;

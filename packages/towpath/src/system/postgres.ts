@@ -49,7 +49,10 @@ export interface Queryable {
 
 /** A connection of one's own, for session locks, LISTEN and transactions. */
 export interface Session extends Queryable {
-  /** Many statements without values, as in a migration file (simple query protocol). */
+  /**
+   * Many statements without values, as in a migration file (simple query protocol). An error of Postgres
+   * carries `statementsDone`: how many of them had ended before it.
+   */
   script(text: string): Promise<void>;
   onNotification(listener: (channel: string, payload: string) => void): void;
   /** Called once when the connection is lost. */
@@ -205,10 +208,19 @@ export function openDatabase(url: string, options: { readonly max?: number; read
       return {
         query: (statement) => ask(client, statement),
         async script(text) {
+          let statementsDone = 0;
+          const count = (): void => {
+            statementsDone++;
+          };
+          client.connection.on('commandComplete', count);
           try {
             await client.query(text);
           } catch (error) {
+            // Postgres gives no position for most DDL errors: this says which statement it was.
+            if (error instanceof Error) Object.assign(error, { statementsDone });
             throw explainConnectionError(error, url);
+          } finally {
+            client.connection.off('commandComplete', count);
           }
         },
         onNotification(listener) {
