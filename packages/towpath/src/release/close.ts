@@ -1,5 +1,5 @@
 import type { Fence } from '../kernel/index.ts';
-import type { StoredRun } from '../workflow/index.ts';
+import type { StoredRun, StoredStep } from '../workflow/index.ts';
 import { census } from './census.ts';
 import { inputOf } from './input.ts';
 import type { StepTools } from './steps/tools.ts';
@@ -11,6 +11,7 @@ import type { StepTools } from './steps/tools.ts';
 export async function closeRollout(
   tools: Omit<StepTools, 'describe'>,
   run: StoredRun,
+  steps: readonly StoredStep[],
   fence: Fence,
   signal: AbortSignal,
 ): Promise<void> {
@@ -22,8 +23,9 @@ export async function closeRollout(
   if (!(await needs.isFinished(run.id))) {
     if (run.status === 'undone') {
       await record({ kind: 'census', body: await census(tools, signal) }, about);
-      const live = run.error?.code === 'rollout.regressed' || run.error?.code === 'rollout.instance_crashed';
-      if (live && serving !== null) {
+      // By itself, and after it had traffic: what failed before that harmed nobody.
+      const hadTraffic = steps.some((step) => step.name === 'stage' && step.state !== 'pending');
+      if (run.error !== null && hadTraffic && serving !== null) {
         await store.setState({ deploysPaused: `release ${to} was taken back: ${run.because ?? ''}` }, fence);
       }
     }

@@ -40,8 +40,8 @@ export interface DescribedPlan extends RolloutPlan {
   readonly described: ReturnType<StepTools['describe']>;
 }
 
-/** The steps of every rollout, by the functions that make them: crash tests enumerate this list. */
-export const STEP_MAKERS = [
+/** The steps of every rollout, by the functions that make them. */
+const STEP_MAKERS = [
   buildStep,
   expandStep,
   startStep,
@@ -53,6 +53,14 @@ export const STEP_MAKERS = [
   settleStep,
   censusStep,
 ] as const;
+
+/** Every kind of step there is, with whether it can be undone: what a crash test has to cover. */
+export function stepKinds(): readonly { readonly name: string; readonly undoes: 'yes' | 'nothing' | 'never' }[] {
+  // A step closes over its tools and uses none of them before it runs.
+  // oxlint-disable-next-line no-unsafe-type-assertion -- see above
+  const none = { needs: {}, store: {}, world: {}, measure: {} } as unknown as StepTools;
+  return STEP_MAKERS.map((make) => make(none)).map(({ name, undoes }) => ({ name, undoes }));
+}
 
 /** One environment of an app: its rollouts, and what keeps it as it is meant to be between them. */
 export function createEnvironment(needs: ReleaseNeeds) {
@@ -81,7 +89,8 @@ export function createEnvironment(needs: ReleaseNeeds) {
     ttlMs: needs.leaseTtlMs,
     steps: STEP_MAKERS.map((make) => make(tools)),
     observer: createObserver(needs),
-    close: (run, lease, signal) => closeRollout(tools, run, lease.fence, signal),
+    close: async (run, lease, signal) =>
+      await closeRollout(tools, run, await workflow.store.steps(run.id), lease.fence, signal),
   });
   const runs = workflow.store;
   const keeper = createKeeper(needs, store, world, async () => (await runs.active(subject)) !== undefined);

@@ -1,6 +1,6 @@
 export {
   createEnvironment,
-  STEP_MAKERS,
+  stepKinds,
   type DescribedPlan,
   type Environment,
   type RolloutAsk,
@@ -9,6 +9,6 @@ export {
 export { control, type ControlAsk } from './control.ts';
 export { viewEnvironment, viewRollout } from './view.ts';
 export { inputOf } from './input.ts';
-export { argvOf, specOf, tokenOf } from './wanted.ts';
+export { instanceSpec } from './wanted.ts';
 export type { Applied, Builder, Built, Cron, Expand, ReleaseNeeds } from './needs.ts';
 export type { MigrationFile, Release, ReleaseSource } from './model.ts';

@@ -68,9 +68,9 @@ export interface Expand {
     config: Config,
     location: string,
     release: number,
-    onApplied: (applied: Applied) => Promise<void>,
+    prove: () => Promise<void>,
     signal: AbortSignal,
-  ): Promise<void>;
+  ): Promise<readonly Applied[]>;
 }
 
 /** Runs the cron groups of one release, until the signal is aborted. */

@@ -38,16 +38,26 @@ export function workerGroups(config: Config): readonly NamedGroup<WorkerGroup>[]
 }
 
 /** Names an instance: release, group, number, and the run that first wanted it. */
-export const tokenOf = (release: number, group: string, index: number | string, run: number): string =>
+export const tokenOf = (release: number, group: string, index: number, run: number): string =>
   `r${release}.${group}.${index}.x${run}`;
 
 /** What the instance of a web or worker group is made of. */
-export function specOf(
+export const specOf = (
   scope: Scope,
   release: Release,
   run: number,
   name: string,
-  index: number | string,
+  index: number,
+  role: Role,
+  values: Readonly<Record<string, string | Secret>>,
+): InstanceSpec => instanceSpec(scope, release, name, tokenOf(release.number, name, index, run), role, values);
+
+/** What any instance of a release is made of, under a token of the caller's. */
+export function instanceSpec(
+  scope: Scope,
+  release: Release,
+  name: string,
+  token: string,
   role: Role,
   values: Readonly<Record<string, string | Secret>>,
 ): InstanceSpec {
@@ -59,7 +69,7 @@ export function specOf(
     });
   }
   return {
-    token: tokenOf(release.number, name, index, run),
+    token,
     scope,
     release: release.number,
     group: name,

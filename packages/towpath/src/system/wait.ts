@@ -29,7 +29,7 @@ export async function until<T>(
   look: (signal: AbortSignal) => Promise<T | undefined | false> | T | undefined | false,
   options: UntilOptions,
 ): Promise<T> {
-  const deadline = AbortSignal.timeout(options.within);
+  const deadline = AbortSignal.timeout(Math.ceil(options.within));
   const signal = options.signal === undefined ? deadline : AbortSignal.any([options.signal, deadline]);
   let looks = 0;
   const late = (): TowpathError =>

@@ -23,6 +23,8 @@ export interface StepContext {
    * done, does it. All of a step's mutations go through here, which is also where crash tests kill.
    */
   effect<T>(name: string, act: (fence: Fence) => Promise<T>): Promise<T>;
+  /** Rejects when the lease is not held any more; for long effects, before each commit of theirs. */
+  prove(): Promise<void>;
   /** Durable scratch value of this step, readable after a crash. */
   remember(value: Json): Promise<void>;
   recall(): Json;

@@ -15,7 +15,7 @@ export function bakeStep(tools: StepTools) {
   const step: Step<BakeInput> = {
     name: 'bake',
     title: (input) => `keep release ${input.from ?? ''} warm for ${formatDuration(input.ms)}, judging on`,
-    budgetMs: () => 30 * DAY,
+    budgetMs: () => 20 * DAY,
     undoes: 'nothing',
     because: 'going back is a routing change: the old release is warm',
     async do(input, context) {

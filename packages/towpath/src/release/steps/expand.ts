@@ -14,20 +14,15 @@ export function expandStep({ needs, store }: StepTools) {
     because: 'expand migrations stay: the release before runs with them',
     async do(input, context) {
       const { config, location } = await store.get(input.to);
-      await context.effect('apply the migrations', () =>
-        needs.expand.apply(
-          config,
-          location,
-          input.to,
-          async (applied) => {
-            await needs.record(
-              { kind: 'migration.applied', body: { ...applied, ms: Math.round(applied.ms) } },
-              { scope: needs.scope, rollout: context.run, actor: 'engine' },
-            );
-          },
-          context.signal,
-        ),
+      const applied = await context.effect('apply the migrations', () =>
+        needs.expand.apply(config, location, input.to, () => context.prove(), context.signal),
       );
+      for (const one of applied) {
+        await needs.record(
+          { kind: 'migration.applied', body: { ...one, ms: Math.round(one.ms) } },
+          { scope: needs.scope, rollout: context.run, actor: 'engine' },
+        );
+      }
     },
     async verify(input, context) {
       const { config, location } = await store.get(input.to);

@@ -74,9 +74,8 @@ export function settleStep({ store }: StepTools) {
     name: 'settle',
     title: (input) => `release ${input.to} is what serves from now on`,
     budgetMs: () => MINUTE,
-    undoes: 'yes',
-    undoRank: 20,
-    undoTitle: 'nothing serves again',
+    undoes: 'never',
+    pointOfNoReturn: 'nothing served before it: there is no release to go back to',
     async do(input, context) {
       await context.effect(`release ${input.to} is what serves`, (fence) =>
         store.setState({ serving: input.to, servingRun: context.run }, fence),
@@ -90,10 +89,6 @@ export function settleStep({ store }: StepTools) {
         hint: 'it is put right on the next try',
       });
     },
-    async undo(_input, context) {
-      await context.effect('nothing serves', (fence) => store.setState({ serving: null, servingRun: null }, fence));
-    },
-    verifyUndone: async () => 'the environment is meant to run nothing',
   };
   return asStep(step);
 }

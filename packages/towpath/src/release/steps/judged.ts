@@ -21,10 +21,11 @@ export async function judgeReading(
     release: number,
     ...subtractCounts(countsOf(reading.meter, number), before(number)),
   });
+  const { health } = release.config.rollout;
   const baseline = (number: number): Arm => {
     const now = since(number);
-    // At 100 % the old release gets nothing: it is then judged by all that it did during this run.
-    return now.requests > 0 ? now : { release: number, ...countsOf(reading.meter, number) };
+    // At 100 % the old release gets nothing but stragglers: it is then judged by all that it did in this run.
+    return now.requests >= health.minRequests ? now : { release: number, ...countsOf(reading.meter, number) };
   };
   return needs.judge(
     {
@@ -33,7 +34,7 @@ export async function judgeReading(
       measurable: reading.state !== undefined,
       ...(reading.because === undefined ? {} : { unmeasurableBecause: reading.because }),
     },
-    release.config.rollout.health,
+    health,
   );
 }
 

@@ -86,7 +86,7 @@ export function stageStep(tools: StepTools) {
     name: 'stage',
     title: stageTitle,
     // A stage that holds for a person has no end of its own.
-    budgetMs: () => 30 * DAY,
+    budgetMs: () => 20 * DAY,
     undoes: 'yes',
     undoRank: 0,
     undoTitle: 'all requests go to the old release again',

@@ -1,0 +1,165 @@
+import { spawn } from 'node:child_process';
+import { open } from 'node:fs/promises';
+import { userInfo } from 'node:os';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { EnvironmentView, RolloutView, Status } from '@towpath/wire';
+import { createClient, type DownAnswer, type LocalOptions, type UpAnswer } from '../cli/index.ts';
+import { TowpathError, type ErrorBody } from '../kernel/index.ts';
+import { stopRouter } from '../router/index.ts';
+import { ensureDir, isAlive, readText, stopEmbeddedPostgres, until } from '../system/index.ts';
+import { layoutOf, type Layout } from './layout.ts';
+import { runningControl } from './serve.ts';
+
+const BIN = fileURLToPath(new URL('../../bin/towpath.js', import.meta.url));
+const START_MS = 120_000;
+const STOP_MS = 180_000;
+
+const clientOf = (layout: Layout) => createClient(path.join(layout.root, layout.socket));
+
+/** Starts what does not run: Postgres, control plane, router and the app. What runs is left alone. */
+export async function up(options: LocalOptions): Promise<UpAnswer> {
+  const layout = layoutOf(options.root);
+  const client = clientOf(layout);
+  const started: string[] = [];
+  const running: string[] = [];
+  const before = await runningControl(layout);
+  if (before === undefined) {
+    options.say('starting Postgres and the control plane');
+    await startControl(options, layout);
+    started.push('postgres', 'control plane');
+  } else {
+    running.push('postgres', 'control plane');
+  }
+  const look = async (signal: AbortSignal): Promise<EnvironmentView> => {
+    const status = await client.get<Status>('/v1/status', signal);
+    const found = status.environments.find((one) => one.environment === options.environment);
+    if (found !== undefined) return found;
+    throw new TowpathError('api.unknown_environment', `the app has no local environment "${options.environment}"`, {
+      remedy: 'fix-input',
+      hint: `use one of: ${status.environments.map((one) => one.environment).join(', ')}`,
+    });
+  };
+  const ready = await until(
+    'the router runs',
+    async (signal) => {
+      const now = await look(signal);
+      return now.url !== null && now.router !== null ? now : undefined;
+    },
+    { every: 50, within: 30_000, signal: options.signal },
+  );
+  (before === undefined ? started : running).push('router');
+  if (ready.serving === null && ready.rollout?.endedAt !== null) {
+    options.say('releasing the app for the first time');
+    await firstRelease(options, layout);
+    started.push('app');
+  } else {
+    const complete = (now: EnvironmentView): boolean =>
+      now.serving === null ||
+      now.rollout?.endedAt === null ||
+      now.instances.some((one) => one.release === now.serving && one.kind !== 'cron' && one.state === 'running');
+    const waited = !complete(ready);
+    await until('the app runs', async (signal) => complete(await look(signal)), {
+      every: 100,
+      within: 60_000,
+      signal: options.signal,
+    });
+    (waited ? started : running).push('app');
+  }
+  return { started, running, url: (await look(options.signal)).url };
+}
+
+async function startControl(options: LocalOptions, layout: Layout): Promise<void> {
+  await ensureDir(layout.dir, 0o711);
+  await ensureDir(layout.logs);
+  const log = await open(layout.controlLog, 'a', 0o600);
+  const argv = [BIN, 'serve', '--cwd', layout.root, ...(options.file === undefined ? [] : ['--config', options.file])];
+  const child = spawn(process.execPath, argv, { cwd: layout.root, detached: true, stdio: ['ignore', log.fd, log.fd] });
+  const ended = new Promise<void>((resolve) => child.once('exit', () => resolve()));
+  await log.close();
+  child.unref();
+  const gone = new AbortController();
+  void ended.then(() => gone.abort());
+  const client = clientOf(layout);
+  try {
+    await until(
+      'the control plane answers',
+      async (signal) => await client.get('/v1/health', signal).catch(() => undefined),
+      { every: 40, within: START_MS, signal: AbortSignal.any([options.signal, gone.signal]) },
+    );
+  } catch (error) {
+    if (!gone.signal.aborted) throw error;
+    throw await failureOf(layout);
+  }
+}
+
+async function failureOf(layout: Layout): Promise<TowpathError> {
+  const text = await readText(layout.failure);
+  if (text !== undefined) {
+    const body: ErrorBody = JSON.parse(text);
+    return new TowpathError(body.code, body.message, {
+      remedy: body.remedy,
+      hint: body.hint,
+      ...(body.details === undefined ? {} : { details: body.details }),
+    });
+  }
+  return new TowpathError('control.no_start', 'the control plane ended at once', {
+    remedy: 'halt',
+    hint: `see the last lines of ${path.relative(process.cwd(), layout.controlLog)}`,
+  });
+}
+
+async function firstRelease(options: LocalOptions, layout: Layout): Promise<void> {
+  const client = clientOf(layout);
+  const begun = await client.post<RolloutView>(
+    '/v1/rollouts',
+    {
+      environment: options.environment,
+      source: { kind: 'directory', dir: layout.root },
+      actor: `user:${userInfo().username}`,
+    },
+    options.signal,
+  );
+  const ended = await until(
+    'the first release serves',
+    async (signal) => {
+      const now = await client.get<RolloutView>(`/v1/rollouts/${begun.id}`, signal);
+      return now.endedAt === null ? undefined : now;
+    },
+    { every: 200, within: 15 * 60_000, signal: options.signal },
+  );
+  if (ended.status === 'promoted') return;
+  throw new TowpathError(
+    'up.first_release',
+    `the first release did not come up: ${ended.because ?? 'see its report'}`,
+    {
+      remedy: 'fix-input',
+      hint: `read ${ended.report?.markdown ?? 'the report'}, mend it, then \`towpath deploy\``,
+    },
+  );
+}
+
+/** Stops what `up` started, the instances included. What does not run is a success. */
+export async function down(options: LocalOptions): Promise<DownAnswer> {
+  const layout = layoutOf(options.root);
+  const stopped: string[] = [];
+  if ((await readText(layout.anchor)) !== undefined && (await runningControl(layout)) === undefined) {
+    // Instances belong to the control plane: one that was killed is started to end them in order.
+    await startControl(options, layout).catch(() => {});
+  }
+  const control = await runningControl(layout);
+  if (control !== undefined) {
+    options.say('stopping the app and the control plane');
+    await clientOf(layout).post('/v1/shutdown', { instances: true }, options.signal);
+    await until('the control plane has ended', () => !isAlive(control), {
+      every: 50,
+      within: STOP_MS,
+      signal: options.signal,
+    });
+    stopped.push('app', 'control plane');
+  }
+  const environments = layout.environment(options.environment);
+  if (await stopRouter(path.join(environments, 'router'), options.signal)) stopped.push('router');
+  if (await stopEmbeddedPostgres(layout.postgres, options.signal)) stopped.push('postgres');
+  return { stopped };
+}
