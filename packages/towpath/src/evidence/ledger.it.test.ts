@@ -144,16 +144,24 @@ describe('ledger', () => {
       kind: 'release.created',
       body: { release, artifact: '', source, configHash: '', migrations: [], groups: [], buildMs: 1 },
     });
-    for (const release of [1, 2, 3]) await ledger.record(made(release), { scope, actor: 'user:ann' });
+    for (const release of [1, 2, 3]) await ledger.record(made(release), { scope, rollout: release, actor: 'engine' });
     await ledger.record(made(2), { scope: { ...scope, environment: 'staging' }, actor: 'user:ann' });
     const started = { kind: 'rollout.started', body: { from: 2, to: 3, reason: 'deploy', planHash: '' } } as const;
     await ledger.record(started, { scope, rollout: 7, actor: 'engine' });
     await ledger.record(effect(1), { ...about, rollout: 8 });
+    const event = (name: string): Fact => ({
+      kind: 'instance',
+      body: { id: name, token: name, release: 3, group: 'web', event: 'restarted', because: '' },
+    });
+    await ledger.record(event('r3.web.0'), { scope, actor: 'keeper' });
+    await ledger.record(event('r3.web.0'), { scope: { ...scope, environment: 'staging' }, actor: 'keeper' });
+    await ledger.record({ kind: 'control.started', body: { pid: 1, version: '0' } }, { actor: 'control' });
     await ledger.record(effect(2), { scope, rollout: 7, actor: 'engine' });
+    await ledger.record(event('r3.web.0'), { scope, actor: 'keeper' });
     const seqs = (rows: readonly { seq: number }[]) => rows.map((row) => row.seq);
-    t.expect(seqs(await ledger.read({ rollout: 7, limit: 9 }))).toEqual([5, 7]);
+    t.expect(seqs(await ledger.read({ rollout: 7, limit: 9 }))).toEqual([5, 10]);
     t.expect(seqs(await ledger.read({ scope, after: 2, limit: 2 }))).toEqual([3, 5]);
-    t.expect(seqs(await ledger.story(7))).toEqual([2, 3, 5, 7]);
+    t.expect(seqs(await ledger.story(7))).toEqual([2, 3, 5, 7, 9, 10]);
   });
 
   test('an append wakes up who listens, once it is committed', async (t) => {

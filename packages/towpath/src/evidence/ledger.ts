@@ -29,7 +29,10 @@ export interface Ledger {
   recordIn(tx: Queryable, fact: Fact, about: About): Promise<LedgerEntry>;
   /** Rows by rising seq. */
   read(reading: Reading): Promise<readonly LedgerEntry[]>;
-  /** All rows of one rollout, and those that made the releases it goes from and to. */
+  /**
+   * All rows of one rollout, those that made the releases it goes from and to, and what happened around
+   * it meanwhile: to instances, leases, failed ticks and the control plane.
+   */
   story(rollout: number): Promise<readonly LedgerEntry[]>;
   /** Reads the whole chain, in batches and one snapshot, and explains each row that does not fit. */
   verify(): Promise<Verification>;
@@ -94,7 +97,7 @@ export function createLedger({ database, now, anchor }: LedgerNeeds): Ledger {
         if (last === undefined || page.length < PAGE) break;
         after = last.seq;
       }
-      return [...(await makersOf(database, entries)), ...entries].sort((a, b) => a.seq - b.seq);
+      return [...(await companionsOf(database, entries)), ...entries].sort((a, b) => a.seq - b.seq);
     },
     // The anchor is read first: it may lag behind the rows, never run ahead of them.
     async verify() {
@@ -105,19 +108,22 @@ export function createLedger({ database, now, anchor }: LedgerNeeds): Ledger {
   };
 }
 
-/** The rows that created the releases of a rollout, unless they are among its own. */
-async function makersOf(database: Queryable, entries: readonly LedgerEntry[]): Promise<readonly LedgerEntry[]> {
-  const started = entries.find((entry) => entry.kind === 'rollout.started' || entry.kind === 'rollout.planned');
+/** Rows that belong to a rollout's story without being its own. */
+async function companionsOf(database: Queryable, entries: readonly LedgerEntry[]): Promise<readonly LedgerEntry[]> {
+  const started =
+    entries.findLast((entry) => entry.kind === 'rollout.planned') ??
+    entries.find((entry) => entry.kind === 'rollout.started');
   if (started?.scope == null || (started.kind !== 'rollout.started' && started.kind !== 'rollout.planned')) return [];
   const { app, environment } = started.scope;
+  const [first, last] = [entries[0]?.seq ?? 0, entries.at(-1)?.seq ?? 0];
   const releases = [started.body.from, started.body.to].filter((release) => release !== null);
   const rows = await database.query(sql`
     select content, previous, hash from towpath.ledger
-     where kind = 'release.created' and app = ${app} and environment = ${environment}
-       and (body->>'release')::bigint = any(${releases}::bigint[])
+     where rollout is distinct from ${started.rollout} and (
+             (kind = 'release.created' and app = ${app} and environment = ${environment}
+               and (body->>'release')::bigint = any(${releases}::bigint[]))
+          or (seq between ${first} and ${last} and (app = ${app} and environment = ${environment} or app is null)
+               and (kind in ('instance', 'lease.taken', 'control.started') or kind = 'tick' and body->>'event' = 'failed')))
      order by seq`);
-  const known = new Set(entries.map((entry) => entry.seq));
-  return rows
-    .map((row) => entryOf(textOf(row, 'content'), textOf(row, 'previous'), textOf(row, 'hash')))
-    .filter((entry) => !known.has(entry.seq));
+  return rows.map((row) => entryOf(textOf(row, 'content'), textOf(row, 'previous'), textOf(row, 'hash')));
 }

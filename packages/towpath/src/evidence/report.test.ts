@@ -43,7 +43,7 @@ describe('the first line says how it ended', () => {
           },
         })
         .wait(1500)
-        .add({ kind: 'signal.received', body: { signal: 'abort', reason: 'looks odd' } }, 'user:ben')
+        .add({ kind: 'signal.received', body: { signal: 'turn back', reason: 'looks odd' } }, 'user:ben')
         .add({
           kind: 'traffic.shifted',
           body: { weights: [{ release: 1, weight: 100 }], because: 'taken back', ms: 1 },
@@ -57,7 +57,7 @@ describe('the first line says how it ended', () => {
         .wait(400)
         .add({ kind: 'traffic.shifted', body: { weights: [{ release: 2, weight: 100 }], because: 'stage', ms: 1 } })
         .finish('promoted', 2, 'done').entries,
-      '# Release 2 serves all requests again, 406 ms after the command',
+      '# Release 2 serves all requests again, 418 ms after the command',
     ],
     [
       'the first release',

@@ -72,7 +72,8 @@ const STEPS = (from: number | null, to: number, stages: readonly number[]) => [
 export function buildRows(start: Start): Rows {
   const { rollout, from, to, reason = 'deploy', actor = 'user:ann' } = start;
   const stages = start.stages ?? [5, 25, 100];
-  const steps = STEPS(from, to, stages).map((step, index) => ({ index, ...step }));
+  // The first step makes the release and the plan of the others.
+  const steps = STEPS(from, to, stages).map((step, i) => ({ index: i + 1, ...step }));
   const entries: LedgerEntry[] = [];
   const sums = new Map<number, { requests: number; failures: number; p50Us: number | null; p99Us: number | null }>();
   let now = Date.UTC(2026, 10, 22, 14, 3, 20) + rollout * 3_600_000;
@@ -89,7 +90,11 @@ export function buildRows(start: Start): Rows {
     entries.push(entryOf(content, previous, hashOf(previous, content)));
     now += 3;
   };
-  const facts = (index: number) => ({ index, step: steps[index]?.name ?? '', title: steps[index]?.title ?? '' });
+  const facts = (index: number) => ({
+    index: index + 1,
+    step: steps[index]?.name ?? '',
+    title: steps[index]?.title ?? '',
+  });
   let epoch = rollout * 2;
   let began = now;
 
@@ -166,27 +171,27 @@ export function buildRows(start: Start): Rows {
   });
   if (from !== null) push(made(from, 'v1 (8c1f2aa)'), 'user:ben', null);
   now += 600_000;
-  push(made(to, start.ref ?? 'main (d41d8cd)'), actor, null);
   began = now;
   const planHash = sha256(`plan ${rollout}`);
-  rows.add(
-    {
-      kind: 'rollout.planned',
-      body: {
-        planHash,
-        from,
-        to,
-        reason,
-        steps: steps.map(({ index, name, title, undo }) => ({ index, name, title, undo })),
-        pointsOfNoReturn: ['retire: the old instances are gone, but its artifact can be started again'],
-        extraInstances: 4,
-        extraMemoryMb: 1024,
-      },
+  const build = { index: 0, step: 'build', title: `build release ${to}`, direction: 'do' } as const;
+  rows.add({ kind: 'rollout.started', body: { from, to, reason, planHash: '' } }, actor);
+  rows.add({ kind: 'lease.taken', body: { epoch, holder: 'controller-1' } });
+  rows.add({ kind: 'step.started', body: { ...build, attempt: 0 } });
+  rows.add(made(to, start.ref ?? 'main (d41d8cd)'));
+  rows.add({
+    kind: 'rollout.planned',
+    body: {
+      planHash,
+      from,
+      to,
+      reason,
+      steps: steps.map(({ index, name, title, undo }) => ({ index, name, title, undo })),
+      pointsOfNoReturn: ['retire: the old instances are gone, but its artifact can be started again'],
+      extraInstances: 4,
+      extraMemoryMb: 1024,
     },
-    actor,
-  );
-  rows.add({ kind: 'rollout.started', body: { from, to, reason, planHash } }, actor);
-  rows.add({ kind: 'lease.taken', body: { epoch, holder: `controller-1` } });
+  });
+  rows.add({ kind: 'step.done', body: { ...build, ms: 8240, proof: 'the artifact has the content its name says' } });
   return rows;
 }
 

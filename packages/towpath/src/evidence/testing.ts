@@ -155,7 +155,7 @@ export function takenBack(
   rows.add({
     kind: 'step.failed',
     body: {
-      index: 2,
+      index: 3,
       step: 'stage',
       title: `send 5 % of the requests to release ${to}, for at least 10.0s, until judged healthy`,
       direction: 'do',
@@ -198,7 +198,7 @@ export function neverReady(rollout = 9, from = 2, to = 4): readonly LedgerEntry[
   rows.add({
     kind: 'step.failed',
     body: {
-      index: 1,
+      index: 2,
       step: 'start',
       title: `start 4 instances of release ${to} beside release ${from}`,
       direction: 'do',

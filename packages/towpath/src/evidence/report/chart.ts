@@ -93,7 +93,7 @@ const name = (story: Story, release: number): string =>
 /** The same with its source in the ledger. */
 const heading = (story: Story, release: number): Line => {
   const which = release === story.to ? 'to' : 'from';
-  return ['Release ', text(ref(story.begin, `body.${which}`)), which === 'to' ? ' (new)' : ' (old)'];
+  return ['Release ', text(ref(story.subject ?? story.begin, `body.${which}`)), which === 'to' ? ' (new)' : ' (old)'];
 };
 const role = (story: Story, release: number): Series['role'] => (release === story.to ? 'new' : 'old');
 const numberOf = (at: Ref | undefined): number | undefined => {

@@ -42,7 +42,6 @@ export function config(story: Story): readonly Block[] {
       ),
       row('Built in', (entry) => [duration(ref(entry, 'body.buildMs'))]),
       row('Built at', (entry) => [instant(ref(entry, 'at'))]),
-      row('Built by', (entry) => [text(ref(entry, 'actor'))]),
     ],
   };
   const plan: readonly Block[] =

@@ -4,11 +4,17 @@ import { ofRelease, type Story } from './story.ts';
 
 /** The release a story is about, as a word with its number from the ledger. */
 export function releaseOf(story: Story, which: 'from' | 'to'): Line {
-  return story[which] === null ? ['no release'] : ['release ', text(ref(story.begin, `body.${which}`))];
+  const { subject } = story;
+  return subject === undefined || story[which] === null
+    ? ['no release']
+    : ['release ', text(ref(subject, `body.${which}`))];
 }
 
 /** Whether a person asked for the end that came, and who. */
-const askedBack = (story: Story) => story.of('signal.received').findLast((entry) => entry.body.signal === 'abort');
+const askedBack = (story: Story) =>
+  story
+    .of('signal.received')
+    .findLast(({ actor, body }) => actor !== 'engine' && (body.signal === 'abort' || body.signal === 'turn back'));
 
 /** What stands above everything else: one line that a person understands, and four figures. */
 export function headOf(story: Story): Head {
@@ -25,7 +31,7 @@ function verdictOf(story: Story): Pick<Head, 'tone' | 'outcome' | 'headline'> {
   const { finished } = story;
   const to = capital(releaseOf(story, 'to'));
   if (finished === undefined) {
-    const done = story.steps.flatMap((step) => (step.done === undefined ? [] : [step.done]));
+    const done = story.steps.flatMap(({ done, undo }) => (done === undefined || undo === undefined ? [] : [done]));
     const total = story.planned === undefined ? [] : [' of ', length(ref(story.planned, 'body.steps'))];
     return {
       tone: 'warn',

@@ -30,7 +30,7 @@ export function blockers(story: Story): readonly Block[] {
       })),
     });
   }
-  if (finished?.body.outcome === 'rolled-back' && story.reason === 'deploy') {
+  if (pausesDeploys(story)) {
     blocks.push({
       kind: 'text',
       line: ['Deploys to this environment wait until a person says ', code('--resume-deploys'), '.'],
@@ -56,6 +56,14 @@ export function blockers(story: Story): readonly Block[] {
   }
   return blocks;
 }
+
+/** What fails under real requests would do so again: the release engine then waits for a person. */
+const PAUSING: readonly string[] = ['rollout.regressed', 'rollout.instance_crashed'];
+
+const pausesDeploys = ({ finished }: Story): boolean =>
+  finished?.body.outcome === 'rolled-back' &&
+  finished.body.error !== null &&
+  PAUSING.includes(finished.body.error.code);
 
 /** Whether the same step succeeded later, in the same direction. */
 function overcome(story: Story, failed: EntryOf<'step.failed'>): boolean {
@@ -113,7 +121,7 @@ export function next(story: Story): readonly Block[] {
           ? [
               {
                 kind: 'list',
-                items: [['Deploy again when the cause is corrected: ', code('towpath deploy --resume-deploys')]],
+                items: [['Deploy again when the cause is corrected: ', code('towpath deploy')]],
               } as const,
             ]
           : []),
@@ -128,7 +136,7 @@ export function next(story: Story): readonly Block[] {
               ? ['Read the logs: ', code('towpath logs')]
               : ['Read the logs of the release: ', code(`towpath logs --release ${to}`)],
             ['Correct the cause'],
-            ['Deploy again: ', code('towpath deploy --resume-deploys')],
+            ['Deploy again: ', code(pausesDeploys(story) ? 'towpath deploy --resume-deploys' : 'towpath deploy')],
           ],
         },
       ];

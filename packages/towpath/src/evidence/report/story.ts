@@ -21,8 +21,10 @@ export interface Story {
   readonly entries: readonly LedgerEntry[];
   readonly first: LedgerEntry;
   readonly last: LedgerEntry;
-  /** Where relative times are counted from. */
+  /** Where relative times are counted from, and who asked. */
   readonly begin: LedgerEntry;
+  /** Says from where to where it goes. The plan knows better than the start: a rollout may have waited for another. */
+  readonly subject: EntryOf<'rollout.planned'> | EntryOf<'rollout.started'> | undefined;
   readonly from: number | null;
   readonly to: number | null;
   readonly reason: 'deploy' | 'rollback';
@@ -47,7 +49,7 @@ export function storyOf(entries: readonly LedgerEntry[]): Story | undefined {
   const of = <K extends FactKind>(kind: K): readonly EntryOf<K>[] => sorted.filter((entry) => isKind(entry, kind));
   const planned = of('rollout.planned').at(-1);
   const started = of('rollout.started').at(-1);
-  const subject = started ?? planned;
+  const subject = planned ?? started;
   const first = sorted[0];
   const last = sorted.at(-1);
   if (first === undefined || last === undefined) return undefined;
@@ -65,7 +67,8 @@ export function storyOf(entries: readonly LedgerEntry[]): Story | undefined {
     entries: sorted,
     first,
     last,
-    begin: subject ?? first,
+    begin: started ?? planned ?? first,
+    subject,
     from: subject?.body.from ?? null,
     to,
     reason: subject?.body.reason ?? 'deploy',

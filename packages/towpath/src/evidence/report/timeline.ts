@@ -31,6 +31,7 @@ function lineOf(entry: LedgerEntry): Line | undefined {
         said('body.error.message'),
       ];
     case 'signal.received':
+      if (entry.actor === 'engine') return ['The engine turns back: ', said('body.reason')];
       return [
         said('actor'),
         ' asked to ',
