@@ -1,7 +1,13 @@
 import { z } from 'zod';
 import * as wire from '../../packages/wire/src/index.ts';
-import { COMMANDS, EXIT_MEANING, GLOBAL_OPTIONS, type Option } from '../../packages/towpath/src/cli/index.ts';
-import { overview, usageOf } from '../../packages/towpath/src/cli/help.ts';
+import {
+  COMMANDS,
+  EXIT_MEANING,
+  GLOBAL_OPTIONS,
+  overview,
+  usageOf,
+  type Option,
+} from '../../packages/towpath/src/cli/index.ts';
 import { configJsonSchema, referenceEntries, type SchemaNode } from '../../packages/towpath/src/config/index.ts';
 import { shapes } from './shapes.ts';
 

@@ -1,3 +1,4 @@
+import type { LedgerEntry } from '@towpath/wire';
 import { TowpathError, type ErrorBody } from '../kernel/index.ts';
 import { hasCode, unixRequest } from '../system/index.ts';
 import { readEvents, type StreamEvent } from './sse.ts';
@@ -23,13 +24,16 @@ export interface Client {
   readonly socket: string;
   get<T>(path: string, signal?: AbortSignal): Promise<T>;
   post<T>(path: string, body: unknown, signal?: AbortSignal): Promise<T>;
-  /** Rejects with `control.unreachable` when the stream cannot be opened; ends or throws when it breaks. */
-  stream(path: string, signal: AbortSignal): AsyncIterable<StreamEvent>;
+  /**
+   * Rejects with `control.unreachable` when the stream cannot be opened; ends or throws when it breaks.
+   * @param silenceMs without a byte for so long it counts as broken; by default never
+   */
+  stream(path: string, signal: AbortSignal, silenceMs?: number): AsyncIterable<StreamEvent>;
 }
 
 const ANSWER_MS = 30_000;
-// The control plane sends a comment line at least this often, so silence means that it is gone.
-const STREAM_SILENCE_MS = 10 * 60_000;
+/** These answer after a build, after another rollout's end, or after reading the whole ledger. */
+const SLOW = /^\/v1\/(plans|rollouts|evidence\/verify)$/;
 
 const LOST = ['ENOENT', 'ECONNREFUSED', 'ECONNRESET', 'EPIPE', 'ENOTSOCK', 'ETIMEDOUT', 'EACCES'] as const;
 
@@ -87,7 +91,7 @@ export function createClient(socket: string): Client {
     }
   };
   const ask = async <T>(method: 'GET' | 'POST', path: string, body: unknown, signal?: AbortSignal): Promise<T> => {
-    const answer = await open(method, path, body, ANSWER_MS, signal);
+    const answer = await open(method, path, body, SLOW.test(path) ? 0 : ANSWER_MS, signal);
     let text = '';
     try {
       for await (const chunk of answer.chunks) text += chunk;
@@ -105,8 +109,8 @@ export function createClient(socket: string): Client {
     socket,
     get: (path, signal) => ask('GET', path, undefined, signal),
     post: (path, body, signal) => ask('POST', path, body, signal),
-    async *stream(path, signal) {
-      const answer = await open('GET', path, undefined, STREAM_SILENCE_MS, signal);
+    async *stream(path, signal, silenceMs = 0) {
+      const answer = await open('GET', path, undefined, silenceMs, signal);
       if (answer.status >= 400) {
         let text = '';
         for await (const chunk of answer.chunks) text += chunk;
@@ -115,6 +119,27 @@ export function createClient(socket: string): Client {
       yield* readEvents(answer.chunks);
     },
   };
+}
+
+const PAGE = 1000;
+
+/** The rows of the ledger, page by page. */
+export async function* readLedger(
+  client: Client,
+  query: {
+    readonly rollout?: number | undefined;
+    readonly environment?: string | undefined;
+    readonly after?: number | undefined;
+  },
+): AsyncGenerator<LedgerEntry> {
+  let after = query.after ?? 0;
+  for (;;) {
+    const path = withQuery('/v1/evidence', { ...query, after, limit: PAGE });
+    const { entries } = await client.get<{ readonly entries: readonly LedgerEntry[] }>(path);
+    yield* entries;
+    after = entries.at(-1)?.seq ?? after;
+    if (entries.length < PAGE) return;
+  }
 }
 
 /** A path with a query; members that are undefined are left out. */

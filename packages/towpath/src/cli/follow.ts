@@ -17,6 +17,9 @@ export interface FollowOptions {
   readonly onBack: () => void;
 }
 
+// The control plane writes at least a comment every 15 s.
+const SILENCE_MS = 60_000;
+
 const line = (data: string): string => {
   try {
     const parsed: unknown = JSON.parse(data);
@@ -44,7 +47,7 @@ export async function followRollout(client: Client, options: FollowOptions): Pro
     let cause: unknown;
     try {
       const path = withQuery(`/v1/rollouts/${options.rollout}/events`, { after });
-      for await (const event of client.stream(path, options.signal)) {
+      for await (const event of client.stream(path, options.signal, SILENCE_MS)) {
         if (lostAt !== undefined) {
           lostAt = undefined;
           options.onBack();

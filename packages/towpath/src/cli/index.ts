@@ -9,6 +9,7 @@ import { createTerminal, type Terminal } from './terminal.ts';
 
 export type { CliNeeds, DownAnswer, LocalOptions, Output, UpAnswer } from './needs.ts';
 export { createClient } from './client.ts';
+export { overview, usageOf } from './help.ts';
 export { COMMANDS } from './commands.ts';
 export { GLOBAL_OPTIONS, type Command, type Option } from './command.ts';
 export { EXIT, EXIT_MEANING } from './exit.ts';

@@ -7,7 +7,7 @@ export interface UnixRequest {
   readonly path: string;
   /** JSON text. */
   readonly body?: string;
-  /** Milliseconds without a byte from the other side. */
+  /** Milliseconds without a byte from the other side; 0 for no limit. */
   readonly timeoutMs: number;
   readonly signal?: AbortSignal;
 }

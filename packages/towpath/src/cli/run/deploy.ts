@@ -17,6 +17,7 @@ export const run: Handler = async (invocation, context) => {
     resumeDeploys: invocation.on('resume-deploys'),
     ...(plan === undefined ? {} : { plan }),
   };
+  if (context.terminal.live) context.terminal.note('  building; Ctrl-C stops it');
   const view = await client.post<RolloutView>('/v1/rollouts', request);
   if (!invocation.on('no-follow')) return await watchRollout(view.id, ['promoted'], client, context);
   context.terminal.print(`rollout ${view.id} of release ${view.to} has begun`, '  → `towpath status` shows it');

@@ -1,16 +1,14 @@
 import type { EvidenceCheck, LedgerEntry } from '@towpath/wire';
-import { withQuery } from '../client.ts';
+import { readLedger } from '../client.ts';
 import type { Handler } from '../command.ts';
 import { EXIT } from '../exit.ts';
-import { plainLine } from '../render/plain.ts';
+import { clockTime, plainLine } from '../render/plain.ts';
 import { count } from '../render/text.ts';
 import { numbered } from './watch.ts';
 
 export const verify: Handler = async (_, context) => {
   const { terminal } = context;
-  const check = await (
-    await context.client()
-  ).get<EvidenceCheck>('/v1/evidence/verify', AbortSignal.timeout(10 * 60_000));
+  const check = await (await context.client()).get<EvidenceCheck>('/v1/evidence/verify');
   terminal.document(check);
   if (check.intact) {
     terminal.print(
@@ -30,16 +28,17 @@ export const verify: Handler = async (_, context) => {
 
 export const show: Handler = async (invocation, context) => {
   const { terminal } = context;
-  const path = withQuery('/v1/evidence', {
+  const query = {
     rollout: numbered('rollout', invocation.text('rollout')),
     environment: context.environmentGiven ? context.environment : undefined,
     after: invocation.integer('after'),
-  });
-  const evidence = await (await context.client()).get<{ entries: readonly LedgerEntry[] }>(path);
-  terminal.document(evidence);
-  for (const entry of evidence.entries) {
-    const line = plainLine(entry) ?? `${entry.at.slice(11, 19)}    ${entry.kind} ${JSON.stringify(entry.body)}`;
+  };
+  const entries: LedgerEntry[] = [];
+  for await (const entry of readLedger(await context.client(), query)) {
+    if (terminal.json) entries.push(entry);
+    const line = plainLine(entry) ?? `${clockTime(entry.at)}    ${entry.kind} ${JSON.stringify(entry.body)}`;
     terminal.print(`${terminal.paint.dim(String(entry.seq).padStart(6))}  ${line}`);
   }
+  terminal.document({ entries });
   return EXIT.ok;
 };

@@ -12,7 +12,8 @@ export const run: Handler = async (invocation, context) => {
       ? { environment: context.environment, source: await chooseSource(invocation, context), reason: 'deploy' }
       : { environment: context.environment, source: { kind: 'release', release: back }, reason: 'rollback' };
   const client = await context.client();
-  const plan = await client.post<Plan>('/v1/plans', request, AbortSignal.timeout(20 * 60_000));
+  context.terminal.note('  building, to plan what would really be released');
+  const plan = await client.post<Plan>('/v1/plans', request);
   context.terminal.print(...renderPlan(plan, context.terminal.columns, context.terminal.paint));
   context.terminal.document(plan);
   return EXIT.ok;

@@ -1,7 +1,7 @@
-import type { LedgerEntry, Status } from '@towpath/wire';
+import type { Status } from '@towpath/wire';
 import { TowpathError } from '../../kernel/index.ts';
 import { readText } from '../../system/index.ts';
-import { withQuery, type Client } from '../client.ts';
+import { readLedger, type Client } from '../client.ts';
 import type { Context, Handler } from '../command.ts';
 import { EXIT } from '../exit.ts';
 import { numbered } from './watch.ts';
@@ -10,10 +10,9 @@ async function lastRollout(client: Client, context: Context): Promise<number> {
   const status = await client.get<Status>('/v1/status');
   const current = status.environments.find((view) => view.environment === context.environment)?.rollout?.id;
   if (current !== undefined) return current;
-  const path = withQuery('/v1/evidence', { environment: context.environment });
-  const { entries } = await client.get<{ entries: readonly LedgerEntry[] }>(path);
-  const last = entries.findLast((entry) => entry.rollout !== null)?.rollout;
-  if (typeof last === 'number') return last;
+  let last: number | undefined;
+  for await (const entry of readLedger(client, { environment: context.environment })) last = entry.rollout ?? last;
+  if (last !== undefined) return last;
   throw new TowpathError('report.none', `${context.environment} has had no rollout yet`, {
     remedy: 'fix-input',
     hint: 'release something with `towpath deploy`',
