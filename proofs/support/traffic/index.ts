@@ -12,16 +12,7 @@ import path from 'node:path';
 import type { Asked, Told } from './messages.ts';
 import type { Counters, TrafficOptions } from './model.ts';
 
-export {
-  DEFAULT_MIX,
-  type Counters,
-  type Failure,
-  type Kind,
-  type Latency,
-  type Mix,
-  type ReleaseCount,
-} from './model.ts';
-export type { TrafficOptions } from './model.ts';
+export type { Counters, Failure, Kind, Latency, Mix, ReleaseCount, TrafficOptions } from './model.ts';
 
 export interface Traffic {
   /** As of now. */

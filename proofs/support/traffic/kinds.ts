@@ -139,5 +139,6 @@ async function socket(client: Client, n: number): Promise<Done> {
     onMessage: () => client.tally.message(),
   });
   if (!ended.closedByUs) client.tally.endedByServer();
+  if (ended.crossed) client.tally.crossed();
   return ended;
 }

@@ -119,6 +119,8 @@ export interface Counters {
   readonly messages: number;
   /** Streams and sockets that the server ended properly before we did. */
   readonly endedByServer: number;
+  /** Messages that crossed a close frame of the server, so that no echo came; they are no failures. */
+  readonly crossed: number;
   readonly latency: Latency;
   /** Latency of what was sent while this window was marked. */
   readonly windows: Readonly<Record<string, Latency>>;

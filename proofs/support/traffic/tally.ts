@@ -29,6 +29,7 @@ export interface Tally {
   event(): void;
   message(): void;
   endedByServer(): void;
+  crossed(): void;
   lag(ms: number): void;
   read(running: boolean): Counters;
 }
@@ -38,6 +39,7 @@ export function createTally(): Tally {
   let events = 0;
   let messages = 0;
   let endedByServer = 0;
+  let crossed = 0;
   let worstLagMs = 0;
   let lastFailedAt: number | undefined;
   const causes = { status: 0, reset: 0, timeout: 0, content: 0 };
@@ -105,6 +107,9 @@ export function createTally(): Tally {
     endedByServer() {
       endedByServer++;
     },
+    crossed() {
+      crossed++;
+    },
     lag(ms) {
       worstLagMs = Math.max(worstLagMs, ms);
     },
@@ -127,6 +132,7 @@ export function createTally(): Tally {
         events,
         messages,
         endedByServer,
+        crossed,
         latency: overall.read(),
         windows: Object.fromEntries([...windows].map(([name, times]) => [name, times.read()])),
         worstLagMs: Math.round(worstLagMs),

@@ -219,6 +219,26 @@ describe('a socket', () => {
   });
 });
 
+describe('a message that a proper close leaves unanswered', () => {
+  const closing = async (t: TestContext, afterMs: number): Promise<string> => {
+    const server = new WebSocketServer({ port: 0, host: '127.0.0.1' });
+    await new Promise((resolve) => server.once('listening', resolve));
+    server.on('connection', (socket) => socket.on('message', () => setTimeout(() => socket.close(1001), afterMs)));
+    t.onTestFinished(async () => {
+      await new Promise((resolve) => server.close(resolve));
+    });
+    return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  };
+
+  test('is no failure when the two crossed', async (t) => {
+    t.expect(await five('socket', await closing(t, 0), PATIENT)).toMatchObject({ ok: 5, endedByServer: 5, crossed: 5 });
+  });
+
+  test('is lost when the server had it for long', async (t) => {
+    t.expect(await five('socket', await closing(t, 600), PATIENT)).toMatchObject({ failed: 5, resets: 5, crossed: 0 });
+  });
+});
+
 describe('the process of its own', () => {
   test('ends with the signal', async (t) => {
     const { url } = await serve(t);
