@@ -79,7 +79,7 @@ test('a commit and a folder with the same content give the same sealed artifact,
     artifacts.build({ source: { kind: 'directory', dir: app }, rules: async () => rules }),
   ]);
   expect(racing.digest).toBe(first.digest);
-  expect([first.reused, racing.reused].toSorted()).toEqual([false, true]);
+  expect(first.reused).not.toBe(racing.reused);
   expect(first.ref).toMatch(/^[0-9a-f]{40}$/);
   expect(readdirSync(first.location).toSorted()).toEqual([
     '.gitignore',
@@ -101,7 +101,6 @@ test('a commit and a folder with the same content give the same sealed artifact,
   }
   const changed = await artifacts.build({ source: { kind: 'directory', dir: app }, rules: async () => rules });
   expect(changed).toMatchObject({ cached: true, reused: false });
-  expect(changed.ms).toBeLessThan(1000);
   const added = readdirSync(changed.location).filter((name) => !existsSync(path.join(first.location, name)));
   expect(added.toSorted()).toEqual(['.env.example', 'new.txt']);
   // The working tree has moved on; the commit is still the old artifact.

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { chmod, readdir, rename, rmdir, stat, utimes, writeFile } from 'node:fs/promises';
+import { chmod, readdir, rename, rmdir, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { TowpathError } from '../kernel/index.ts';
 import { ensureDir, hasCode, identify, isAlive, readText } from '../system/index.ts';
@@ -125,8 +125,6 @@ export function createArtifacts(needs: ArtifactNeeds): Artifacts {
 
 /** Moves a finished tree to its place at once. @returns whether the same was there already */
 async function place(app: string, location: string, verify: () => Promise<unknown>): Promise<boolean> {
-  const now = new Date();
-  await utimes(app, now, now);
   for (let attempt = 0; ; attempt++) {
     if (!(await isFolder(location))) {
       try {

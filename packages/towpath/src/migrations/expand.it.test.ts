@@ -43,7 +43,7 @@ test('two deploys at once apply each file once, in order', async ({ expect, onTe
   });
   expect((await pending(database, files)).files.map((file) => file.name)).toEqual(['01_a.sql', '02_b.sql']);
   const both = await Promise.all([1, 2].map((release) => expandOn(database).apply(files, { ...options, release })));
-  expect(both.map((applied) => applied.length).toSorted()).toEqual([0, 2]);
+  expect(both.map((applied) => applied.length).toSorted((a, b) => a - b)).toEqual([0, 2]);
   expect(await database.query(sql`select n from a order by n`)).toEqual([{ n: 1 }, { n: 2 }]);
   expect(await pending(database, files)).toEqual({ files: [], notes: [] });
 });
@@ -112,7 +112,7 @@ test('a lock that is held gives way to the app: short attempts, then success whe
   onTestFinished(() => holder.close());
   await holder.script('begin; select count(*) from a');
   const release = new Promise<void>((resolve, reject) => {
-    setTimeout(() => holder.script('commit').then(resolve, reject), 1200);
+    setTimeout(() => void holder.script('commit').then(resolve, reject), 2500);
   });
   // What a user's query meets meanwhile, the worst of it.
   const reader = openDatabase(await currentUrl(database), { max: 1 });
@@ -131,8 +131,8 @@ test('a lock that is held gives way to the app: short attempts, then success whe
   reading = false;
   await Promise.all([probe, release]);
   expect(applied?.attempts).toBeGreaterThan(1);
-  // A plain ALTER would hold the reader up for the whole 1.2 s.
-  expect(worst).toBeLessThan(options.lockTimeoutMs + 300);
+  // A plain ALTER would hold the reader up for the whole 2.5 s.
+  expect(worst).toBeLessThan(1500);
 });
 
 test('a lock not had within the budget names who holds it, since when, and changes nothing', async ({
@@ -172,11 +172,12 @@ test('a controller that dies, loses its lease or is aborted in the middle leaves
   await none();
 
   const stop = new AbortController();
-  const aborted = expandOn(database).apply(files, { ...options, signal: stop.signal });
+  const slow = await load(onTestFinished, { '01.sql': 'create table a (n int); select pg_sleep(4);' });
+  const aborted = expandOn(database).apply(slow, { ...options, signal: stop.signal });
   setTimeout(() => stop.abort(new Error('stopped')), 100);
   const before = performance.now();
   await expect(aborted).rejects.toThrow('stopped');
-  expect(performance.now() - before).toBeLessThan(380);
+  expect(performance.now() - before).toBeLessThan(3000);
   await none();
 
   // As by SIGKILL: the connection is gone in the middle of the file.

@@ -1,7 +1,6 @@
-import { readdir, readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { TowpathError, sha256 } from '../kernel/index.ts';
-import { hasCode } from '../system/index.ts';
+import { listNames, readText } from '../system/index.ts';
 import { codeOf } from './statements.ts';
 import type { Migration } from './model.ts';
 
@@ -10,20 +9,16 @@ import type { Migration } from './model.ts';
  * @throws TowpathError `migration.no_folder`, `migration.own_transaction`
  */
 export async function readMigrations(dir: string): Promise<readonly Migration[]> {
-  let names: readonly string[];
-  try {
-    names = await readdir(dir);
-  } catch (error) {
-    if (!hasCode(error, 'ENOENT', 'ENOTDIR')) throw error;
+  const names = await listNames(dir);
+  if (names === undefined) {
     throw new TowpathError('migration.no_folder', `there is no folder ${dir} with migrations`, {
       remedy: 'fix-input',
       hint: 'correct migrations.dir in towpath.config.ts, or leave `migrations` out when the app has none',
-      cause: error,
     });
   }
   // By code unit, not by locale: the same order on every machine.
   const wanted = names.filter((name) => name.endsWith('.sql')).toSorted();
-  return await Promise.all(wanted.map(async (name) => parse(name, await readFile(path.join(dir, name), 'utf8'))));
+  return await Promise.all(wanted.map(async (name) => parse(name, (await readText(path.join(dir, name))) ?? '')));
 }
 
 function parse(name: string, text: string): Migration {

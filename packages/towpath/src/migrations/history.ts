@@ -62,11 +62,11 @@ export function comparePending(files: readonly Migration[], applied: readonly Ap
       details: { names },
     });
   }
-  const pending = files.filter((file) => known.get(file.name)?.state !== 'done');
+  const todo = files.filter((file) => known.get(file.name)?.state !== 'done');
   const newest = applied.filter((row) => row.state === 'done').at(-1)?.name;
-  const late = newest === undefined ? [] : pending.filter((file) => file.name < newest);
+  const late = newest === undefined ? [] : todo.filter((file) => file.name < newest);
   return {
-    files: pending,
+    files: todo,
     notes: late.map((file) => `${file.name} sorts before ${newest}, which is applied already; it runs after it here`),
   };
 }

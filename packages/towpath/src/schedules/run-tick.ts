@@ -148,4 +148,5 @@ const groupOf = (generation: Generation | undefined, group: string): CronGroupNo
   generation?.groups.find((known) => known.group === group);
 
 /** Whether to give up: this controller has been replaced. */
-export const isFenced = (error: unknown): boolean => error instanceof TowpathError && error.code === 'lease.fenced';
+export const isFenced = (error: unknown): error is TowpathError =>
+  error instanceof TowpathError && error.code === 'lease.fenced';

@@ -39,12 +39,15 @@ export function createSchedules(needs: ScheduleNeeds): Schedules {
       const over = new AbortController();
       const signal = AbortSignal.any([outer, over.signal]);
       const lines = new Map<string, Promise<void>>();
-      let replaced: unknown;
+      let replaced: Error | undefined;
       const give = (error: unknown): void => {
         if (signal.aborted) return;
-        if (!isFenced(error)) return needs.onError(error);
-        replaced = error;
-        over.abort(error);
+        if (isFenced(error)) {
+          replaced = error;
+          over.abort(error);
+        } else {
+          needs.onError(error);
+        }
       };
       let last: Generation | undefined;
       const read = async (): Promise<Generation | undefined> => {

@@ -36,7 +36,7 @@ test('callers at the same time get one server, and its data and port survive a s
     ensureEmbeddedPostgres({ dir, major: 15 }),
   ]);
   expect(a.pid).toBe(b.pid);
-  expect([a.alreadyRunning, b.alreadyRunning].toSorted()).toEqual([false, true]);
+  expect(a.alreadyRunning).not.toBe(b.alreadyRunning);
   expect((await stat(path.join(dir, 'password'))).mode & 0o777).toBe(0o600);
 
   const [url, same] = await Promise.all([ensureDatabase(a.adminUrl, 'app'), ensureDatabase(a.adminUrl, 'app')]);

@@ -1,5 +1,5 @@
 export { sleep, until, type UntilOptions } from './wait.ts';
-export { writeAtomic, readText, ensureDir, hasCode } from './files.ts';
+export { writeAtomic, readText, ensureDir, hasCode, listNames } from './files.ts';
 export { findUp, kindOf, listFolder } from './tree.ts';
 export { unixRequest, type UnixAnswer, type UnixRequest } from './unix-http.ts';
 export { run, type Command, type Executed } from './exec.ts';
@@ -23,10 +23,10 @@ export { withFileLock } from './file-lock.ts';
 export {
   ensureDatabase,
   ensureEmbeddedPostgres,
-  freePort,
   removeEmbeddedPostgres,
   stopEmbeddedPostgres,
   type EmbeddedPostgres,
   type EmbeddedPostgresOptions,
 } from './embedded-postgres.ts';
 export { migrateOwnSchema, ownSqlDir } from './schema.ts';
+export { freePort } from './embedded-postgres-start.ts';

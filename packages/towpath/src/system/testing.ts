@@ -119,7 +119,11 @@ async function ensureTemplate(adminUrl: string): Promise<string> {
       await readSchemaFiles(dir);
       const making = `making_${randomBytes(4).toString('hex')}`;
       const database = openDatabase(await ensureDatabase(adminUrl, making), { max: 1 });
-      await migrateOwnSchema(database, dir).finally(() => database.close());
+      try {
+        await migrateOwnSchema(database, dir);
+      } finally {
+        await database.close();
+      }
       await session.script(`alter database ${making} rename to ${name}`);
       return name;
     } finally {
