@@ -1,9 +1,21 @@
-import pg from 'pg';
+import { createRequire } from 'node:module';
+import type pg from 'pg';
 import { TowpathError } from '../kernel/index.ts';
 import { hasCode } from './files.ts';
 
-// bigint columns hold sequence numbers and milliseconds here, all below 2^53.
-pg.types.setTypeParser(pg.types.builtins.INT8, Number);
+const require = createRequire(import.meta.url);
+let loaded: typeof pg | undefined;
+
+/** Loaded with the first connection: the CLI opens none, and pg would take a fifth of its start. */
+function driver(): typeof pg {
+  if (loaded === undefined) {
+    const found: typeof pg = require('pg');
+    // bigint columns hold sequence numbers and milliseconds here, all below 2^53.
+    found.types.setTypeParser(found.types.builtins.INT8, Number);
+    loaded = found;
+  }
+  return loaded;
+}
 
 /** A statement with its values apart; made by the `sql` tag. */
 export interface Statement {
@@ -149,7 +161,7 @@ export function openDatabase(url: string, options: { readonly max?: number; read
     keepAlive: true,
     application_name: options.name ?? 'towpath',
   };
-  const pool = new pg.Pool({ ...base, max: options.max ?? 5, idleTimeoutMillis: 10_000 });
+  const pool = new (driver().Pool)({ ...base, max: options.max ?? 5, idleTimeoutMillis: 10_000 });
   pool.on('error', () => {
     // An idle connection was lost; the next query opens another and reports what is wrong.
   });
@@ -190,7 +202,10 @@ export function openDatabase(url: string, options: { readonly max?: number; read
       }
     },
     async session(sessionOptions = {}) {
-      const client = new pg.Client({ ...base, application_name: sessionOptions.name ?? options.name ?? 'towpath' });
+      const client = new (driver().Client)({
+        ...base,
+        application_name: sessionOptions.name ?? options.name ?? 'towpath',
+      });
       const lost: ((error: Error) => void)[] = [];
       let gone: Error | undefined;
       const lose = (error: Error): void => {
