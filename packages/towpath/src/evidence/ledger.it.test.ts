@@ -12,6 +12,8 @@ interface Bench {
   readonly database: Database;
   readonly ledger: Ledger;
   readonly anchored: { head: Head | undefined };
+  /** The same ledger as another process sees it. */
+  again(): Ledger;
 }
 
 /** A ledger in a fresh database, with an anchor in memory. */
@@ -31,7 +33,8 @@ async function open({ onTestFinished }: Pick<TestContext, 'onTestFinished'>): Pr
     flush: async () => {},
   };
   let now = Date.UTC(2026, 0, 1);
-  return { database, anchored, ledger: createLedger({ database, now: () => (now += 7), anchor }) };
+  const again = (): Ledger => createLedger({ database, now: () => (now += 7), anchor });
+  return { database, anchored, again, ledger: again() };
 }
 
 const effect = (n: number) => ({ kind: 'effect', body: { step: 'start', effect: `instance ${n}`, epoch: n } }) as const;
@@ -339,6 +342,21 @@ describe('verify finds, with the triggers out of the way,', () => {
       );
       t.expect((await ledger.verify()).intact, `restored after ${what}`).toBe(true);
     }
+  });
+
+  test('a cut-off end also after more was appended, by the same process or another', async (t) => {
+    const { ledger, database, again } = await open(t);
+    await fill(ledger, 8);
+    await tamper(
+      database,
+      'delete from towpath.ledger where seq > 6',
+      'update towpath.ledger_head set seq = 6, hash = (select hash from towpath.ledger where seq = 6)',
+    );
+    await fill(ledger, 4);
+    const seen = { seq: 8, problem: t.expect.stringMatching(/row 8 is not the one that the anchor/) };
+    t.expect((await ledger.verify()).problems).toEqual([seen]);
+    await fill(again(), 4);
+    t.expect((await again().verify()).problems).toEqual([seen]);
   });
 
   test('a long ledger too, batch by batch', async (t) => {

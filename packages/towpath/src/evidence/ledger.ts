@@ -51,9 +51,25 @@ const PAGE = 1000;
 
 /** The append-only record of everything that was decided, done and measured. */
 export function createLedger({ database, now, anchor }: LedgerNeeds): Ledger {
+  /** The last row that this process has committed. */
+  let known: Head | undefined;
+  /** Whether the end of the ledger was seen to be cut off: the anchor then keeps what it has. */
+  let cut = false;
+  let checked: Promise<boolean> | undefined;
+
+  /** Whether the anchor's row is still there. If not, to move the anchor would wipe out the proof of that. */
+  const anchorHolds = async (): Promise<boolean> => {
+    const anchored = await anchor?.read();
+    if (anchored === undefined || anchored.seq === 0) return true;
+    const [row] = await database.query(sql`select hash from towpath.ledger where seq = ${anchored.seq}`);
+    return row?.['hash'] === anchored.hash;
+  };
+
   const recordIn = async (tx: Queryable, fact: Fact, about: About): Promise<LedgerEntry> => {
     // Locks the one row of the head: appends queue here, each sees the hash that the one before it left.
     const head = headOf(await tx.query(sql`select seq, hash from towpath.ledger_head for update`));
+    if (known !== undefined && (head.seq < known.seq || (head.seq === known.seq && head.hash !== known.hash)))
+      cut = true;
     const seq = head.seq + 1;
     const at = new Date(now()).toISOString();
     const scope = about.scope ?? null;
@@ -83,7 +99,9 @@ export function createLedger({ database, now, anchor }: LedgerNeeds): Ledger {
   return {
     async record(fact, about) {
       const entry = await database.transaction((tx) => recordIn(tx, fact, about));
-      anchor?.write({ seq: entry.seq, hash: entry.hash });
+      if (entry.seq > (known?.seq ?? 0)) known = { seq: entry.seq, hash: entry.hash };
+      checked ??= anchorHolds().catch(() => false);
+      if ((await checked) && !cut) anchor?.write({ seq: entry.seq, hash: entry.hash });
       return entry;
     },
     recordIn,

@@ -16,7 +16,7 @@ export interface Verification {
   readonly problems: readonly Problem[];
 }
 
-const BATCH = 2000;
+const BATCH = 500;
 /** One change breaks few rows; a list longer than this helps nobody. */
 const MOST_PROBLEMS = 100;
 

@@ -31,12 +31,12 @@ function verdictOf(story: Story): Pick<Head, 'tone' | 'outcome' | 'headline'> {
   const { finished } = story;
   const to = capital(releaseOf(story, 'to'));
   if (finished === undefined) {
-    const done = story.steps.flatMap(({ done, undo }) => (done === undefined || undo === undefined ? [] : [done]));
+    const proven = story.steps.flatMap(({ done, undo }) => (done === undefined || undo === undefined ? [] : [done]));
     const total = story.planned === undefined ? [] : [' of ', length(ref(story.planned, 'body.steps'))];
     return {
       tone: 'warn',
       outcome: 'Not finished',
-      headline: [...to, ' is on its way: ', rows(done), ...total, ' steps are done'],
+      headline: [...to, ' is on its way: ', rows(proven), ...total, ' steps are done'],
     };
   }
   switch (finished.body.outcome) {
