@@ -23,6 +23,7 @@ export function parseDuration(text: string): number | undefined {
   const match = DURATION.exec(text.trim());
   if (match === null) return undefined;
   const [, amount, unit] = match;
+  // oxlint-disable-next-line no-unsafe-type-assertion -- the pattern lets only these units through
   return Number(amount) * UNIT_MS[unit as keyof typeof UNIT_MS];
 }
 
