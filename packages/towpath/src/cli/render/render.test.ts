@@ -155,7 +155,7 @@ test('the status at a glance', ({ expect }) => {
       local                                                                        http://127.0.0.1:8080
       serving   release 12
       traffic   ░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░████████████  r12 75 %  r13 25 %
-      rollout   7: release 12 → 13, running in stage 5 % for 1m 0s, by user:ann
+      rollout   7: release 12 → 13, for 1m 0s, by user:ann, running: stage 5 %
       router    2 requests were lost when it was killed
 
       release  group     instance  state    role    port   note

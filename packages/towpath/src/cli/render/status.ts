@@ -41,13 +41,10 @@ function environmentLines(environment: EnvironmentView, canvas: Canvas): readonl
     lines.push(row('traffic', `${width >= 10 ? `${trafficBar(weights, candidate, width, paint)}  ` : ''}${label}`));
   }
   if (rollout !== undefined) {
-    const state = rollout.paused ? paint.yellow('paused') : rollout.status;
-    lines.push(
-      row(
-        'rollout',
-        `${rollout.id}: ${betweenReleases(rollout.from, rollout.to)}, ${state} in ${rollout.phase || 'waiting'} for ${ago(rollout.startedAt, now)}, by ${rollout.actor}`,
-      ),
-    );
+    const state = rollout.paused ? 'paused' : rollout.status;
+    const where = `${rollout.id}: ${betweenReleases(rollout.from, rollout.to)}, for ${ago(rollout.startedAt, now)}, by ${rollout.actor}, ${state}`;
+    const [first = '', ...rest] = wrap(`${where}: ${rollout.phase || 'waiting'}`, columns - 14);
+    lines.push(row('rollout', first), ...rest.map((text) => row('', text)));
   }
   if (environment.router !== null && environment.router.lostAtRestart > 0) {
     lines.push(row('router', `${environment.router.lostAtRestart} requests were lost when it was killed`));
