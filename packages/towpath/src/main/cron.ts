@@ -69,13 +69,16 @@ export function createCron(parts: CronParts): Cron {
             return 'running';
           const exit = instance.lastExit;
           const code = exit?.code ?? (exit?.reason === 'unseen' ? undefined : 1);
-          await remove(instance, fence, lookSignal);
           // An end that nobody saw may have been any: the tick is run again, and the app knows it by its id.
           return code === undefined ? 'gone' : { exit: code };
         },
         async stop(token, epoch, stopSignal) {
           const instance = await find(token, stopSignal);
           if (instance !== undefined) await remove(instance, { epoch }, stopSignal);
+        },
+        async forget(token, epoch, forgetSignal) {
+          const instance = await find(token, forgetSignal);
+          if (instance !== undefined) await remove(instance, { epoch }, forgetSignal);
         },
         fenceCheck: fenced(fence),
         async record(event) {

@@ -52,6 +52,11 @@ export interface ScheduleNeeds {
   readonly observe: (token: string, signal: AbortSignal) => Promise<RunState>;
   /** Resolves when it has ended; unknown tokens succeed. */
   readonly stop: (token: string, epoch: number, signal: AbortSignal) => Promise<void>;
+  /**
+   * The run's end has been written down, so its instance may be forgotten; unknown tokens succeed.
+   * Whoever forgets an ended instance before this makes a crash in between run the tick again.
+   */
+  readonly forget: (token: string, epoch: number, signal: AbortSignal) => Promise<void>;
   /** Rejects with `lease.fenced` when this controller may not act any more. */
   readonly fenceCheck: () => Promise<void>;
   readonly record: (event: TickEvent) => Promise<void>;

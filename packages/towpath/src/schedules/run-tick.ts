@@ -71,8 +71,13 @@ export async function finishTick(needs: ScheduleNeeds, open: OpenTick, turn: Tur
     const ended = found === 'running' ? await follow(needs, tick, turn) : verdictOf(found);
     if (ended === 'done') {
       await write({ state: 'done' });
-      return await say('done', 'ended with 0');
+      await say('done', 'ended with 0');
+      // After the row, for a success that is forgotten first would be run again after a crash.
+      return await needs.forget(tick.token ?? '', turn.epoch, turn.signal);
     }
+    // Before the row: should we die in between, a run that is gone counts as failed all the same.
+    await needs.fenceCheck();
+    await needs.forget(tick.token ?? '', turn.epoch, turn.signal);
     const group = groupOf(await turn.lastKnown(), tick.group);
     const last = group !== undefined && tick.attempt > group.retries;
     await say('failed', last ? `${ended.because}; no attempt is left` : ended.because);
@@ -150,3 +155,6 @@ const groupOf = (generation: Generation | undefined, group: string): CronGroupNo
 /** Whether to give up: this controller has been replaced. */
 export const isFenced = (error: unknown): error is TowpathError =>
   error instanceof TowpathError && error.code === 'lease.fenced';
+
+/** Whether someone else has brought the tick to its end. */
+export const isOver = (error: unknown): boolean => error instanceof TowpathError && error.code === 'schedule.tick_over';

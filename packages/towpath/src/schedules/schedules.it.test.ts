@@ -21,9 +21,11 @@ function createWorld() {
   const exits = new Map<string, number | undefined>();
   const started: TickRun[] = [];
   const doubled: string[] = [];
+  const forgotten: string[] = [];
   return {
     started,
     doubled,
+    forgotten,
     exits,
     /** How a run ends at once; undefined: it goes on until `end`. */
     behave: (_run: TickRun): number | undefined => 0,
@@ -56,7 +58,7 @@ async function setup(onTestFinished: Finish) {
   const errors: unknown[] = [];
 
   /** A controller; several may run on the same database and world. */
-  function control(more: { crashIn?: 'before start' | 'after start' } = {}) {
+  function control(more: { crashIn?: 'before start' | 'after start' | 'after the end' } = {}) {
     const epoch = ++state.epoch;
     const stop = new AbortController();
     let crashed = false;
@@ -81,6 +83,11 @@ async function setup(onTestFinished: Finish) {
       },
       async stop(token) {
         world.end(token, 143);
+      },
+      async forget(token) {
+        if (more.crashIn === 'after the end') crash();
+        world.forgotten.push(token);
+        world.exits.delete(token);
       },
       async fenceCheck() {
         if (crashed) throw new Error('crashed');
@@ -281,6 +288,24 @@ test.for(['before start', 'after start'] as const)(
     expect(errors).toEqual([]);
   },
 );
+
+test('a controller that dies before it forgets an ended run: the next one forgets it and runs nothing again', async ({
+  expect,
+  onTestFinished,
+}) => {
+  const { world, clock, control, rows, seen } = await setup(onTestFinished);
+  const dying = control({ crashIn: 'after the end' });
+  await seen();
+  clock.at += MINUTE;
+  dying.schedules.changed();
+  await dying.running.catch(() => {});
+  expect(await rows()).toMatchObject([{ state: 'done', attempt: 1 }]);
+  expect(world.forgotten).toEqual([]);
+  control();
+  await until('the run to be forgotten', () => world.forgotten.length > 0, { every: 10, within: 5000 });
+  expect(world.forgotten).toEqual(['r1.job.20260501T100100.1']);
+  expect(world.started).toHaveLength(1);
+});
 
 test('runs are adopted after a restart; one whose end nobody saw counts as failed', async ({
   expect,

@@ -1,7 +1,7 @@
 import { sleep } from '../system/index.ts';
 import type { CronGroupNow, Generation, ScheduleNeeds, Schedules } from './model.ts';
-import { finishTick, isFenced, tickIdOf, type Turn } from './run-tick.ts';
-import { consideredUntil, forgetGroups, insertTicks, openTicks, setConsidered } from './store.ts';
+import { finishTick, isFenced, isOver, tickIdOf, type Turn } from './run-tick.ts';
+import { consideredUntil, forgetGroups, insertTicks, lastDoneTokens, openTicks, setConsidered } from './store.ts';
 import { nextTick, ticksBetween } from './ticks.ts';
 
 // A sleep is cut into pieces, so that a wall clock that jumps (a suspended machine) is seen soon.
@@ -75,6 +75,8 @@ export function createSchedules(needs: ScheduleNeeds): Schedules {
             if (next === undefined) return;
             await finishTick(needs, next, turn);
           } catch (error) {
+            // Another controller, which lost its lease since, was a moment faster.
+            if (isOver(error)) continue;
             give(error);
             await sleep(AGAIN_MS, signal).catch(() => {});
           }
@@ -91,7 +93,13 @@ export function createSchedules(needs: ScheduleNeeds): Schedules {
         }
       };
 
+      const tidy = async (): Promise<void> => {
+        for (const token of await lastDoneTokens(needs.database, needs.scope)) {
+          await needs.forget(token, epoch, signal);
+        }
+      };
       try {
+        await tidy().catch(give);
         while (!signal.aborted) {
           woken();
           let rest = LONGEST_SLEEP_MS;

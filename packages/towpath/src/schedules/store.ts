@@ -40,6 +40,16 @@ export async function openTicks(database: Queryable, scope: Scope): Promise<read
   return rows.map(openTick);
 }
 
+/** Instances of the ticks that succeeded last: a crash may have come before they were forgotten. */
+export async function lastDoneTokens(database: Queryable, scope: Scope): Promise<readonly string[]> {
+  const rows = await database.query(sql`
+    select distinct on (grp) token from towpath.cron_tick
+    where app = ${scope.app} and environment = ${scope.environment} and state = 'done' and token is not null
+      and ended_at > now() - interval '1 day'
+    order by grp, ended_at desc`);
+  return rows.map((row) => String(row['token']));
+}
+
 /** Where to go on looking for ticks; begins with `now` for a group or a schedule that is new. */
 export async function consideredUntil(
   database: Queryable,
@@ -102,7 +112,7 @@ export interface TickChange {
   readonly because: string;
 }
 
-/** @throws TowpathError `lease.fenced` when a controller with a higher epoch has it, or it has ended */
+/** @throws TowpathError `lease.fenced` when a controller with a higher epoch has it; `schedule.tick_over` when it has ended */
 export async function changeTick(database: Queryable, id: number, epoch: number, change: TickChange): Promise<void> {
   const ended = change.state === 'done' || change.state === 'failed' || change.state === 'skipped';
   const rows = await database.query(sql`
@@ -113,6 +123,13 @@ export async function changeTick(database: Queryable, id: number, epoch: number,
     where id = ${id} and epoch <= ${epoch} and state in ('claimed', 'running')
     returning id`);
   if (rows.length > 0) return;
+  const [row] = await database.query(sql`select epoch from towpath.cron_tick where id = ${id}`);
+  if (Number(row?.['epoch'] ?? 0) <= epoch) {
+    throw new TowpathError('schedule.tick_over', 'this tick has come to its end already', {
+      remedy: 'halt',
+      hint: 'nothing to do',
+    });
+  }
   throw new TowpathError('lease.fenced', 'a newer controller has taken over this tick', {
     remedy: 'halt',
     hint: 'nothing to do: the newer controller goes on with it',
