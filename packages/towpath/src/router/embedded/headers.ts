@@ -203,13 +203,24 @@ export function readAnswerHeaders(raw: readonly string[]): string[] {
   return kept;
 }
 
-/** The value of a header, by its lower-case name. */
-export function headerOf(headers: readonly string[], lowerCaseName: string): string | undefined {
-  for (let i = 0; i + 1 < headers.length; i += 2) {
-    const name = headers[i] ?? '';
-    if (name.length === lowerCaseName.length && name.toLowerCase() === lowerCaseName) return headers[i + 1];
+/** An answer's headers by their lower-case names, as undici parses them; several of one name are a list. */
+export type AnswerFields = Readonly<Record<string, string | string[] | undefined>>;
+
+/** The same for headers that are parsed already: no decoding twice on the hot path. */
+export function flattenAnswerFields(fields: AnswerFields): string[] {
+  const kept: string[] = [];
+  for (const name of Object.keys(fields)) {
+    const value = fields[name];
+    if (value === undefined || HOP_BY_HOP.has(name)) continue;
+    if (typeof value === 'string') kept.push(name, value);
+    else for (const one of value) kept.push(name, one);
   }
-  return undefined;
+  const { connection } = fields;
+  if (connection !== undefined && connection !== 'keep-alive') {
+    const named = namedByConnection(typeof connection === 'string' ? connection : connection.join(','));
+    if (named !== undefined) without(kept, named);
+  }
+  return kept;
 }
 
 /** Ids from clients end up in logs: only short, plain ones are kept. */

@@ -2,10 +2,11 @@ import net from 'node:net';
 import type { Readable } from 'node:stream';
 import { Pool, type Dispatcher } from 'undici';
 import type { RouterTarget } from '../contract.ts';
+import type { AnswerFields } from './headers.ts';
 
 /** How the answer to one request arrives. Exactly one of `onEnd` and `onFail` is called, as the last. */
 export interface Answer {
-  onHead(status: number, message: string, raw: string[]): void;
+  onHead(status: number, message: string, fields: AnswerFields): void;
   onData(chunk: Buffer): void;
   onEnd(trailers: string[] | undefined): void;
   /** @param sent whether a byte of the request may have reached the target */
@@ -40,7 +41,7 @@ export interface UpstreamLimits {
   readonly connections: number;
 }
 
-/** Header names and values as undici delivers them, as text. */
+/** Trailer names and values as undici delivers them, as text. */
 function latin1(raw: Dispatcher.DispatchController['rawHeaders']): string[] {
   const text: string[] = [];
   if (!Array.isArray(raw)) return text;
@@ -69,12 +70,12 @@ function onRequestStart(this: Sending, controller: Dispatcher.DispatchController
 
 function onResponseStart(
   this: Sending,
-  controller: Dispatcher.DispatchController,
+  _controller: Dispatcher.DispatchController,
   status: number,
-  _headers: unknown,
+  fields: AnswerFields,
   message?: string,
 ): void {
-  if (status >= 200) this.answer.onHead(status, message ?? '', latin1(controller.rawHeaders));
+  if (status >= 200) this.answer.onHead(status, message ?? '', fields);
 }
 
 function onResponseData(this: Sending, _controller: Dispatcher.DispatchController, chunk: Buffer): void {
