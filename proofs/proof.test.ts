@@ -16,6 +16,12 @@ describe('judging figures', () => {
     expect(judged).toMatchObject({ value, ok });
   });
 
+  test('the quick form is not held against bounds of the full one', ({ expect }) => {
+    const bounds = [{ figure: 'x', is: 'at least', limit: 5, unit: '', fullOnly: true }] as const;
+    expect(judge(bounds, { x: 1 }, true)).toEqual([]);
+    expect(judge(bounds, { x: 1 })[0]).toMatchObject({ ok: false });
+  });
+
   test('a figure that is missing has failed', ({ expect }) => {
     expect(judge([{ figure: 'x', is: 'at most', limit: 5, unit: '' }], { y: 1 })[0]).toMatchObject({ ok: false });
   });

@@ -75,7 +75,10 @@ async function main(argv: readonly string[]): Promise<number> {
 }
 
 function listed(proof: Proof): string {
-  const bounds = proof.bounds.map((bound) => `    ${bound.figure} ${bound.is} ${bound.limit} ${bound.unit}`.trimEnd());
+  const bounds = proof.bounds.map(
+    (bound) =>
+      `    ${bound.figure} ${bound.is} ${bound.limit} ${bound.unit}`.trimEnd() + (bound.fullOnly ? ' (full form)' : ''),
+  );
   const minutes = proof.quick ? `quick ${proof.minutes.quick ?? proof.minutes.full} min, ` : '';
   return [`${proof.name}: ${proof.promise}`, `    (${minutes}full ${proof.minutes.full} min at most)`, ...bounds].join(
     '\n',

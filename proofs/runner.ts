@@ -89,7 +89,7 @@ export async function runProof(proof: Proof, options: RunOptions): Promise<Run> 
     over.abort();
   }
 
-  const judged = judge(proof.bounds, outcome.figures);
+  const judged = judge(proof.bounds, outcome.figures, options.quick);
   for (const figure of judged) if (!figure.ok) failed.push(shortfall(figure));
   const left = await endLeftovers(mark, folders);
   if (left.length > 0) failed.push(`left processes behind: ${left.join(', ')}`);
