@@ -4,6 +4,7 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { LedgerEntry, Plan, RolloutView, Status } from '@towpath/wire';
+import { unixRequest } from '../../packages/towpath/src/system/index.ts';
 import type { ConfigInput } from '../../packages/towpath/src/config/index.ts';
 
 const BIN = fileURLToPath(new URL('../../packages/towpath/bin/towpath.js', import.meta.url));
@@ -69,7 +70,13 @@ export async function writeToy(dir: string, options: ToyOptions = {}): Promise<v
         upgradeDrainTimeout: '2s',
         env: { TOY: JSON.stringify(options.behaviour ?? { version: 'v1' }) },
       },
-      worker: { kind: 'worker', command: 'node worker.mjs', drainTimeout: '5s', stopTimeout: '3s', readiness: { timeout: '8s' } },
+      worker: {
+        kind: 'worker',
+        command: 'node worker.mjs',
+        drainTimeout: '5s',
+        stopTimeout: '3s',
+        readiness: { timeout: '8s' },
+      },
       tick: { kind: 'cron', command: 'node tick.mjs', schedule: '*/20 * * * * *', timeout: '10s' },
       ...options.processes,
     },
@@ -86,7 +93,10 @@ export async function writeToy(dir: string, options: ToyOptions = {}): Promise<v
 export interface Project {
   readonly dir: string;
   /** Runs `towpath ...argv` to its end. */
-  cli(argv: readonly string[], options?: { readonly env?: Record<string, string>; readonly timeoutMs?: number }): Promise<Ran>;
+  cli(
+    argv: readonly string[],
+    options?: { readonly env?: Record<string, string>; readonly timeoutMs?: number },
+  ): Promise<Ran>;
   /** The same with --json, parsed; throws when it exits other than 0. */
   json<T>(argv: readonly string[]): Promise<T>;
   status(): Promise<Status>;
@@ -154,7 +164,8 @@ export function openProject(dir: string, env: Readonly<Record<string, string>> =
       for (;;) {
         const now = await project.rollout(id).catch(() => undefined);
         if (now !== undefined && now.endedAt !== null && now.report !== null) return now;
-        if (performance.now() > deadline) throw new Error(`rollout ${id} has not ended within ${withinMs} ms: ${now?.status} ${now?.phase}`);
+        if (performance.now() > deadline)
+          throw new Error(`rollout ${id} has not ended within ${withinMs} ms: ${now?.status} ${now?.phase}`);
         await delay(50);
       }
     },
@@ -179,7 +190,8 @@ export function openProject(dir: string, env: Readonly<Record<string, string>> =
       for (;;) {
         const health = await ask<{ pid: number }>('/v1/health').catch(() => undefined);
         if (health !== undefined && health.pid === child.pid) return { pid: child.pid, gone };
-        if (performance.now() > deadline || child.exitCode !== null) throw new Error('the control plane does not answer');
+        if (performance.now() > deadline || child.exitCode !== null)
+          throw new Error('the control plane does not answer');
         await delay(25);
       }
     },
@@ -213,7 +225,6 @@ export function openProject(dir: string, env: Readonly<Record<string, string>> =
   };
 
   async function ask<T>(route: string): Promise<T> {
-    const { unixRequest } = await import('../../packages/towpath/src/system/unix-http.ts');
     const answer = await unixRequest({
       socket: path.join(dir, '.towpath', 'control.sock'),
       method: 'GET',

@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { userInfo } from 'node:os';
 import { runCli, type CliNeeds, type Output } from '../cli/index.ts';
+import { systemClock } from '../system/index.ts';
 
 const outputOf = (stream: NodeJS.WriteStream): Output => ({
   write: (text) => void stream.write(text),
@@ -21,7 +22,7 @@ export async function main(argv: readonly string[]): Promise<number> {
     cwd: process.cwd(),
     stdout: outputOf(process.stdout),
     stderr: outputOf(process.stderr),
-    now: () => Date.now(),
+    now: systemClock.now,
     onInterrupt(listener) {
       process.on('SIGINT', listener);
       return () => process.off('SIGINT', listener);

@@ -1,9 +1,8 @@
 import { spawn } from 'node:child_process';
 import { open } from 'node:fs/promises';
-import { userInfo } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { EnvironmentView, RolloutView, Status } from '@towpath/wire';
+import type { EnvironmentView, Status } from '@towpath/wire';
 import { createClient, type DownAnswer, type LocalOptions, type UpAnswer } from '../cli/index.ts';
 import { TowpathError, type ErrorBody } from '../kernel/index.ts';
 import { stopRouter } from '../router/index.ts';
@@ -17,7 +16,10 @@ const STOP_MS = 180_000;
 
 const clientOf = (layout: Layout) => createClient(path.join(layout.root, layout.socket));
 
-/** Starts what does not run: Postgres, control plane, router and the app. What runs is left alone. */
+/**
+ * Starts what does not run: Postgres, control plane, router, and the instances of the release that
+ * serves. What runs is left alone.
+ */
 export async function up(options: LocalOptions): Promise<UpAnswer> {
   const layout = layoutOf(options.root);
   const client = clientOf(layout);
@@ -49,22 +51,17 @@ export async function up(options: LocalOptions): Promise<UpAnswer> {
     { every: 50, within: 30_000, signal: options.signal },
   );
   (before === undefined ? started : running).push('router');
-  if (ready.serving === null && ready.rollout?.endedAt !== null) {
-    options.say('releasing the app for the first time');
-    await firstRelease(options, layout);
-    started.push('app');
-  } else {
-    const complete = (now: EnvironmentView): boolean =>
-      now.serving === null ||
-      now.rollout?.endedAt === null ||
-      now.instances.some((one) => one.release === now.serving && one.kind !== 'cron' && one.state === 'running');
-    const waited = !complete(ready);
+  const complete = (now: EnvironmentView): boolean =>
+    now.serving === null ||
+    (now.rollout !== null && now.rollout.endedAt === null) ||
+    now.instances.some((one) => one.release === now.serving && one.kind !== 'cron' && one.state === 'running');
+  if (ready.serving !== null) {
+    (complete(ready) ? running : started).push('app');
     await until('the app runs', async (signal) => complete(await look(signal)), {
       every: 100,
       within: 60_000,
       signal: options.signal,
     });
-    (waited ? started : running).push('app');
   }
   return { started, running, url: (await look(options.signal)).url };
 }
@@ -107,36 +104,6 @@ async function failureOf(layout: Layout): Promise<TowpathError> {
     remedy: 'halt',
     hint: `see the last lines of ${path.relative(process.cwd(), layout.controlLog)}`,
   });
-}
-
-async function firstRelease(options: LocalOptions, layout: Layout): Promise<void> {
-  const client = clientOf(layout);
-  const begun = await client.post<RolloutView>(
-    '/v1/rollouts',
-    {
-      environment: options.environment,
-      source: { kind: 'directory', dir: layout.root },
-      actor: `user:${userInfo().username}`,
-    },
-    options.signal,
-  );
-  const ended = await until(
-    'the first release serves',
-    async (signal) => {
-      const now = await client.get<RolloutView>(`/v1/rollouts/${begun.id}`, signal);
-      return now.endedAt === null ? undefined : now;
-    },
-    { every: 200, within: 15 * 60_000, signal: options.signal },
-  );
-  if (ended.status === 'promoted') return;
-  throw new TowpathError(
-    'up.first_release',
-    `the first release did not come up: ${ended.because ?? 'see its report'}`,
-    {
-      remedy: 'fix-input',
-      hint: `read ${ended.report?.markdown ?? 'the report'}, mend it, then \`towpath deploy\``,
-    },
-  );
 }
 
 /** Stops what `up` started, the instances included. What does not run is a success. */

@@ -95,7 +95,7 @@ export function createWorld(needs: ReleaseNeeds) {
             const status = await needs.probe(url, 2000, look);
             return status !== undefined && status >= 200 && status < 300;
           }
-          if (group.kind === 'worker' && group.handover === 'generation') return now.acknowledged !== undefined;
+          if (group.kind === 'worker' && group.handover === 'generation') return now.acknowledged?.ready === true;
           // Nothing can be asked of it: it counts as up once it has stayed up.
           return now.state === 'running' && needs.clock.elapsed() - start > 1000;
         },

@@ -216,7 +216,7 @@ async function perform(
     asked: () => asked,
   };
   try {
-    const proof = await act(kind, direction, stored, context, () => {
+    const proof = await carryOut(kind, direction, stored, context, () => {
       if (!touched) crash(stored.name, stored.index, direction, 'inside');
     });
     crash(stored.name, stored.index, direction, 'after');
@@ -235,7 +235,7 @@ async function perform(
   }
 }
 
-async function act(
+async function carryOut(
   kind: Step<Json>,
   direction: Direction,
   stored: StoredStep,

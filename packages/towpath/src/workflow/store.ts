@@ -89,7 +89,7 @@ export function createStore(database: Database) {
           const [row] = await tx.query(sql`
             insert into towpath.run (subject, status, input, actor, started_at)
             values (${run.subject}, ${run.wait ? 'waiting' : 'running'}, ${json(run.input)}, ${run.actor},
-                    ${run.wait ? null : new Date()})
+                    ${run.wait ? fragment`null` : fragment`clock_timestamp()`})
             returning *`);
           if (row === undefined) throw new Error('insert returned nothing');
           const made = toRun(row);
