@@ -29,7 +29,7 @@ export interface PeerFigures {
   readonly rps: number;
   /** CPU microseconds of the proxy for one such request. */
   readonly cpuUs: number;
-  /** Requests a second in front of a Node http app. */
+  /** Requests a second in front of a Node http app that serialises a list of 20 rows a request. */
   readonly nodeRps: number;
   /** ms added to a request at 1,000 requests a second, against no proxy in the same round */
   readonly addedP50: number;
@@ -160,7 +160,8 @@ export async function runRouterBench(options: BenchOptions): Promise<BenchResult
       if (of !== undefined) of.errors += load.failed;
       log(
         `1,000 requests/s, ${peer}: p50 ${load.p50.toFixed(2)} ms (+${(load.p50 - straight.p50).toFixed(2)}), ` +
-          `p99 ${load.p99.toFixed(2)} ms (+${(load.p99 - straight.p99).toFixed(2)})`,
+          `p99 ${load.p99.toFixed(2)} ms (+${(load.p99 - straight.p99).toFixed(2)}), ` +
+          `foreign ${(foreign.at(-1) ?? 0).toFixed(2)} cores`,
       );
       await proxy.stop();
       running.splice(running.indexOf(proxy), 1);

@@ -92,13 +92,7 @@ export async function startBackend(kind: Backend, dir: string, bytes: number, si
   const own = path.join(dir, `${kind}-${port}`);
   await mkdir(own, { recursive: true });
   if (kind === 'node') {
-    return await begin(
-      LOAD_CORE,
-      [process.execPath, script('node-backend.ts'), String(port), String(bytes)],
-      port,
-      own,
-      signal,
-    );
+    return await begin(LOAD_CORE, [process.execPath, script('node-backend.ts'), String(port), '20'], port, own, signal);
   }
   const file = path.join(own, 'nginx.conf');
   const body = 'x'.repeat(bytes);
