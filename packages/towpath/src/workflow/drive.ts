@@ -171,7 +171,7 @@ async function perform(
   };
   const started = clock.elapsed();
   await observer.stepStarted(run, facts);
-  crash(stored.name, stored.index, direction, 'before');
+  await crash(stored.name, stored.index, direction, 'before');
 
   const turn = new AbortController();
   const done = new AbortController();
@@ -197,12 +197,12 @@ async function perform(
     run: run.id,
     signal: AbortSignal.any([stop, late.signal, turn.signal]),
     attempt: begun.attempt,
-    since: begun.since?.getTime() ?? clock.now(),
+    age: () => begun.ageMs + (clock.elapsed() - started),
     async effect(name, act) {
       await lease.prove();
       await observer.effect(run, { step: stored.name, effect: name, epoch: lease.fence.epoch });
       const result = await act(lease.fence);
-      if (!touched) crash(stored.name, stored.index, direction, 'inside');
+      if (!touched) await crash(stored.name, stored.index, direction, 'inside');
       touched = true;
       return result;
     },
@@ -216,10 +216,10 @@ async function perform(
     asked: () => asked,
   };
   try {
-    const proof = await carryOut(kind, direction, stored, context, () => {
-      if (!touched) crash(stored.name, stored.index, direction, 'inside');
+    const proof = await carryOut(kind, direction, stored, context, async () => {
+      if (!touched) await crash(stored.name, stored.index, direction, 'inside');
     });
-    crash(stored.name, stored.index, direction, 'after');
+    await crash(stored.name, stored.index, direction, 'after');
     await store.endStep(run, stored.index, lease.fence, direction === 'do' ? 'done' : 'undone', more);
     await observer.stepDone(run, { ...facts, ms: clock.elapsed() - started, proof });
   } catch (error) {
@@ -240,16 +240,16 @@ async function carryOut(
   direction: Direction,
   stored: StoredStep,
   context: StepContext,
-  acted: () => void,
+  acted: () => Promise<void>,
 ): Promise<string> {
   if (direction === 'do') {
     await kind.do(stored.input, context);
-    acted();
+    await acted();
     return await kind.verify(stored.input, context);
   }
   if (kind.undoes !== 'yes') return 'nothing to take back';
   await kind.undo(stored.input, context);
-  acted();
+  await acted();
   return await kind.verifyUndone(stored.input, context);
 }
 

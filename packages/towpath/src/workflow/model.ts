@@ -16,8 +16,11 @@ export interface StepContext {
   readonly signal: AbortSignal;
   /** How often this step was begun before, counting crashes. */
   readonly attempt: number;
-  /** ms since the epoch at which this step was first begun, from the database: survives a crash. */
-  readonly since: number;
+  /**
+   * Milliseconds since this step was first begun, across crashes. It grows by the clock that never
+   * jumps: a wall clock that is set back or forth neither stretches nor ends a wait.
+   */
+  age(): number;
   /**
    * Does one thing to the world: proves that the lease is still held, records what is about to be
    * done, does it. All of a step's mutations go through here, which is also where crash tests kill.

@@ -174,7 +174,13 @@ export function createStore(database: Database) {
         run.subject,
       );
     },
-    async beginStep(run: StoredRun, index: number, fence: Fence, state: 'doing' | 'undoing'): Promise<StoredStep> {
+    /** @returns the step, and how many milliseconds ago it was first begun by the database's clock */
+    async beginStep(
+      run: StoredRun,
+      index: number,
+      fence: Fence,
+      state: 'doing' | 'undoing',
+    ): Promise<StoredStep & { readonly ageMs: number }> {
       const row = await must(
         database,
         // The clock of a step starts anew when it begins to be undone.
@@ -182,10 +188,11 @@ export function createStore(database: Database) {
                set state = ${state}, attempt = case when state in (${state}, 'failed') then attempt + 1 else 1 end,
                    since = case when state = ${state} then since else clock_timestamp() end,
                    memory = case when state = ${state} then memory else null end
-             where run = ${run.id} and index = ${index} and ${fenced(run.subject, fence)} returning *`,
+             where run = ${run.id} and index = ${index} and ${fenced(run.subject, fence)}
+             returning *, greatest(0, extract(epoch from clock_timestamp() - since) * 1000)::float8 as age_ms`,
         run.subject,
       );
-      return toStep(row);
+      return { ...toStep(row), ageMs: Number(row['age_ms']) };
     },
     async endStep(
       run: StoredRun,

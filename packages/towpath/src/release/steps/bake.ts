@@ -3,7 +3,7 @@ import { sleep } from '../../system/index.ts';
 import type { Step } from '../../workflow/index.ts';
 import type { BakeInput } from '../plan.ts';
 import { judgeReading, proveInstances, regressed, type Mark } from './judged.ts';
-import { asStep, DAY, type StepTools } from './tools.ts';
+import { asStep, DAY, untilLook, type StepTools } from './tools.ts';
 
 const LOOK_MS = 500;
 const SAMPLE_MS = 5000;
@@ -51,8 +51,8 @@ export function bakeStep(tools: StepTools) {
         if (looks % 4 === 0) await proveInstances(tools, input.to, context.signal);
         const { paused, promote } = context.asked();
         if (promote) return;
-        if (!paused && needs.clock.now() - context.since >= input.ms) return;
-        await sleep(LOOK_MS, context.signal);
+        if (!paused && context.age() >= input.ms) return;
+        await sleep(untilLook(LOOK_MS, context.age(), [input.ms]), context.signal);
       }
     },
     async verify(input, context) {

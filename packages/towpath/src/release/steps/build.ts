@@ -14,7 +14,10 @@ export function buildStep({ needs, store, describe }: StepTools) {
     undoes: 'nothing',
     because: 'the artifact stays in the store; nothing runs from it',
     async do(input, context) {
-      if ((await store.find(input.to)) === undefined) {
+      // What this step has just built is proved at its end.
+      const stored = await store.find(input.to);
+      if (stored !== undefined) await needs.builder.verify(stored.artifact, context.signal);
+      else {
         const source = await store.source(input.to);
         if (source === undefined)
           throw new TowpathError('release.unknown', `there is no release ${input.to}`, {
@@ -50,7 +53,6 @@ export function buildStep({ needs, store, describe }: StepTools) {
           },
         );
       }
-      await needs.builder.verify(to.artifact, context.signal);
       // Read now, not when the run was asked for: it may have waited for another one.
       const { serving } = await store.state();
       if (serving === input.to) {

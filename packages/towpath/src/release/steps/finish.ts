@@ -4,30 +4,12 @@ import type { Step, StepContext } from '../../workflow/index.ts';
 import { census } from '../census.ts';
 import type { RolloutInput } from '../model.ts';
 import { webGroup } from '../wanted.ts';
+import { drainRequests } from './drain.ts';
 import { asStep, MINUTE, type StepTools } from './tools.ts';
 
 /** The new release becomes what the environment is meant to run; the old one drains and stops. */
-export function retireStep({ needs, store, world }: StepTools) {
-  const { router } = needs;
-
-  async function drainRequests(release: number, context: StepContext): Promise<void> {
-    const old = await store.get(release);
-    const web = webGroup(old.config);
-    if (web === undefined) return;
-    const still = async (kind: 'requests' | 'upgraded', within: number): Promise<void> => {
-      await until(
-        `the ${kind} of release ${release} are done`,
-        async (signal) =>
-          ((await router.observe(signal)).inFlight.find((one) => one.release === release)?.[kind] ?? 0) === 0,
-        { every: 25, within, signal: context.signal },
-      ).catch((error: unknown) => {
-        // What is not done by its deadline is cut: that is what the deadline is for.
-        if (!(error instanceof TowpathError) || error.code !== 'wait.deadline') throw error;
-      });
-    };
-    await Promise.all([still('requests', web.group.drainTimeout), still('upgraded', web.group.upgradeDrainTimeout)]);
-  }
-
+export function retireStep(tools: StepTools) {
+  const { store, world } = tools;
   const step: Step<RolloutInput & { readonly from: number }> = {
     name: 'retire',
     title: (input) => `release ${input.from} drains and stops`,
@@ -37,7 +19,7 @@ export function retireStep({ needs, store, world }: StepTools) {
       'once the old release has stopped, going back to it means starting it again from its artifact (`towpath rollback` does that)',
     async do(input, context) {
       await context.effect(`release ${input.to} is what serves`, (fence) => serve(input, context, fence));
-      await drainRequests(input.from, context);
+      await drainRequests(tools, await store.get(input.from), ['requests', 'upgraded'], context.signal);
       const to = await store.get(input.to);
       if (webGroup(to.config) !== undefined) {
         await context.effect(`make the router forget release ${input.from}`, (fence) =>

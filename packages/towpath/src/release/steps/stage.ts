@@ -5,7 +5,7 @@ import type { RolloutInput } from '../model.ts';
 import { stageTitle, type StageInput } from '../plan.ts';
 import { describeWeights } from '../world.ts';
 import { judgeReading, proveInstances, regressed, type Mark } from './judged.ts';
-import { asStep, DAY, type StepTools } from './tools.ts';
+import { asStep, DAY, untilLook, type StepTools } from './tools.ts';
 import { TowpathError } from '../../kernel/index.ts';
 
 const LOOK_MS = 250;
@@ -42,7 +42,7 @@ export function stageStep(tools: StepTools) {
       const reading = await measure.look(context.run, context.signal);
       await measure.sample(context.run, reading, SAMPLE_MS);
       const verdict = await judgeReading(tools, input, mark, reading);
-      const held = clock.now() - context.since;
+      const held = context.age();
       const { paused, promote } = context.asked();
       const late = held >= input.deadlineMs;
       if (verdict.kind !== told) {
@@ -78,7 +78,10 @@ export function stageStep(tools: StepTools) {
           );
         }
       }
-      await sleep(LOOK_MS, context.signal);
+      await sleep(
+        untilLook(LOOK_MS, context.age(), [input.holdMs, input.deadlineMs]),
+        context.signal,
+      );
     }
   }
 

@@ -5,10 +5,12 @@ import { until } from '../../system/index.ts';
 import type { Step } from '../../workflow/index.ts';
 import type { RolloutInput } from '../model.ts';
 import { specOf, wantedOf, webGroup } from '../wanted.ts';
+import { drainRequests } from './drain.ts';
 import { asStep, MINUTE, type StepTools } from './tools.ts';
 
 /** Starts the new release beside the old one: web instances without traffic, workers on standby. */
-export function startStep({ needs, store, world, measure }: StepTools) {
+export function startStep(tools: StepTools) {
+  const { needs, store, world, measure } = tools;
   const { provider, scope } = needs;
 
   const step: Step<RolloutInput> = {
@@ -82,6 +84,8 @@ export function startStep({ needs, store, world, measure }: StepTools) {
       const release = await store.find(input.to);
       if (release === undefined) return;
       if (webGroup(release.config) !== undefined) {
+        // Its streams and sockets are not waited for: who takes a release back wants it gone.
+        await drainRequests(tools, release, ['requests'], context.signal);
         await context.effect('make the router forget it', (fence) =>
           input.from === null
             ? world.route([], [], undefined, fence, context.signal)

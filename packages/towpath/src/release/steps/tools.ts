@@ -21,5 +21,10 @@ export function asStep<In>(step: Step<In>): Step<Json> {
   return step as unknown as Step<Json>;
 }
 
+/** Milliseconds to the next of looks every so often, without sleeping past a moment that decides something. */
+export function untilLook(everyMs: number, heldMs: number, moments: readonly number[]): number {
+  return Math.min(everyMs, ...moments.map((moment) => moment - heldMs).filter((ms) => ms > 0));
+}
+
 export const MINUTE = 60_000;
 export const DAY = 24 * 60 * MINUTE;
