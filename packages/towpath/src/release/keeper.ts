@@ -48,7 +48,9 @@ export function createKeeper(
     const release = await store.get(serving);
     const values = await needs.environmentValues(release.config);
     for (const failed of await world.instancesOf(serving, signal)) {
-      if (failed.state !== 'failed' || needs.clock.now() - (failed.lastExit?.at ?? 0) < REVIVE_AFTER_MS) continue;
+      // An end that lies ahead was written before the clock was set back: it is old enough.
+      const age = needs.clock.now() - (failed.lastExit?.at ?? 0);
+      if (failed.state !== 'failed' || (age >= 0 && age < REVIVE_AFTER_MS)) continue;
       await provider.destroy(scope, failed.id, fence, signal);
     }
     for (const { group, index } of wantedOf(release.config)) {

@@ -46,7 +46,7 @@ export interface TickEvent {
 export interface ScheduleNeeds {
   readonly scope: Scope;
   readonly database: Database;
-  readonly clock: Pick<Clock, 'now'>;
+  readonly clock: Clock;
   /** Starts an instance of this token unless there is one already. */
   readonly start: (run: TickRun, epoch: number, signal: AbortSignal) => Promise<void>;
   readonly observe: (token: string, signal: AbortSignal) => Promise<RunState>;

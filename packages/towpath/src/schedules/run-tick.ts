@@ -126,13 +126,16 @@ function verdictOf(found: Exclude<RunState, 'running'>): Ended {
 
 async function follow(needs: ScheduleNeeds, tick: OpenTick, turn: Turn): Promise<Ended> {
   const token = tick.token ?? '';
+  // What it had run when we came; from here on by the clock that never jumps.
+  const before = Math.max(0, needs.clock.now() - (tick.startedAt ?? needs.clock.now()));
+  const came = needs.clock.elapsed();
   for (;;) {
     await sleep(needs.pollMs ?? POLL_MS, turn.signal);
     const found = await look(needs, tick, turn);
     if (found !== 'running') return verdictOf(found);
     const timeoutMs = groupOf(await turn.lastKnown(), tick.group)?.timeoutMs;
     if (timeoutMs === undefined) continue;
-    if (needs.clock.now() - (tick.startedAt ?? needs.clock.now()) <= timeoutMs) continue;
+    if (before + (needs.clock.elapsed() - came) <= timeoutMs) continue;
     await needs.fenceCheck();
     await needs.stop(token, turn.epoch, turn.signal);
     return { because: `stopped after its timeout of ${timeoutMs} ms` };

@@ -52,7 +52,7 @@ async function setup(onTestFinished: Finish) {
     await made.dispose();
   });
   const world = createWorld();
-  const clock = { at: START, now: () => clock.at };
+  const clock = { at: START, now: () => clock.at, elapsed: () => clock.at };
   const events: TickEvent[] = [];
   const state = { generation: { release: 1, groups: [group] } as Generation | undefined, epoch: 0 };
   const errors: unknown[] = [];

@@ -5,6 +5,7 @@ export { unixRequest, type UnixAnswer, type UnixRequest } from './unix-http.ts';
 export { run, type Command, type Executed } from './exec.ts';
 export { identify, isAlive, signalProcess, type ProcessIdentity } from './process.ts';
 export { probe } from './http.ts';
+export { listenerOn } from './listener.ts';
 export { systemClock, type Clock } from './clock.ts';
 export { createLog, type Log } from './log.ts';
 export {

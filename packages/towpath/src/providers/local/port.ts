@@ -1,7 +1,7 @@
 import { createServer } from 'node:net';
 import { randomInt } from 'node:crypto';
 import { TowpathError } from '../../kernel/index.ts';
-import { hasCode } from '../../system/index.ts';
+import { hasCode, listenerOn } from '../../system/index.ts';
 
 /**
  * Ports we give out lie below the range from which Linux takes the ports of outgoing connections
@@ -30,11 +30,16 @@ export async function freePort(taken: ReadonlySet<number>): Promise<number> {
 /** @throws TowpathError `provider.port_taken` */
 export async function claimPort(port: number, group: string): Promise<number> {
   if (await isFree(port)) return port;
-  throw new TowpathError('provider.port_taken', `port ${port}, wanted by group ${group}, is in use on 127.0.0.1`, {
-    remedy: 'fix-input',
-    hint: `end what listens there (\`ss -ltnp 'sport = :${port}'\` names it) or drop the fixed port of ${group}`,
-    details: { port, group },
-  });
+  const holder = listenerOn(port);
+  throw new TowpathError(
+    'provider.port_taken',
+    `port ${port} of 127.0.0.1, wanted by group ${group}, is taken by ${holder ?? 'another program'}`,
+    {
+      remedy: 'fix-input',
+      hint: `drop the fixed port of ${group}, as two releases that run side by side cannot share one, or stop what listens there${holder === undefined ? ` (\`ss -ltnp 'sport = :${port}'\` names it)` : ''}`,
+      details: { port, group, ...(holder === undefined ? {} : { holder }) },
+    },
+  );
 }
 
 async function isFree(port: number): Promise<boolean> {

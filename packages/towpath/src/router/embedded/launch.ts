@@ -10,6 +10,7 @@ import {
   hasCode,
   identify,
   isAlive,
+  listenerOn,
   readText,
   signalProcess,
   sleep,
@@ -195,11 +196,17 @@ async function bind(host: string, port: number, signal: AbortSignal): Promise<ne
       }
       if (!hasCode(error, 'EADDRINUSE')) throw error;
       if (left === 0) {
-        throw new TowpathError('router.port_taken', `port ${port} on ${host} is taken by another program`, {
-          remedy: 'fix-input',
-          hint: `stop it (\`ss -ltnp 'sport = :${port}'\` names it) or set another router port in towpath.config.ts`,
-          cause: error,
-        });
+        const holder = listenerOn(port);
+        throw new TowpathError(
+          'router.port_taken',
+          `port ${port} on ${host} is taken by ${holder ?? 'another program'}`,
+          {
+            remedy: 'fix-input',
+            hint: `stop it${holder === undefined ? ` (\`ss -ltnp 'sport = :${port}'\` names it)` : ''}, and the router takes the port by itself; or set another port in the environment of towpath.config.ts, then \`towpath down\` and \`towpath up\``,
+            details: { port, ...(holder === undefined ? {} : { holder }) },
+            cause: error,
+          },
+        );
       }
       await sleep(50, signal);
     }
