@@ -1,4 +1,5 @@
 // The smallest web group there can be: says which release it is, and is slow or broken when told so.
+import { appendFileSync } from 'node:fs';
 import http from 'node:http';
 
 const release = process.env.TOWPATH_RELEASE ?? '0';
@@ -10,6 +11,8 @@ const server = http.createServer((request, response) => {
     response.statusCode = behaviour.neverReady ? 503 : 200;
     return response.end();
   }
+  // The app's own word on what reached it.
+  if (process.env.TOY_REQUESTS) appendFileSync(process.env.TOY_REQUESTS, `${release} ${request.url}\n`);
   served++;
   if (behaviour.failEvery && served % behaviour.failEvery === 0) {
     response.statusCode = 500;
