@@ -215,12 +215,16 @@ export function openProject(dir: string, env: Readonly<Record<string, string>> =
     },
     async down() {
       await cli(['abort']).catch(() => undefined);
-      for (let looks = 0; looks < 100; looks++) {
-        const ran = await cli(['down']);
+      const deadline = performance.now() + 45_000;
+      let said = '';
+      while (performance.now() < deadline) {
+        const ran = await cli(['down'], { timeoutMs: 30_000 });
         if (ran.code === 0) return;
+        said = `${ran.stdout}${ran.stderr}`;
         await delay(500);
       }
-      throw new Error('`towpath down` did not succeed');
+      // Only said, because this often runs on the way out of a failure that matters more; the runner ends what is left.
+      process.stderr.write(`\`towpath down\` did not succeed: ${said}\n`);
     },
   };
 

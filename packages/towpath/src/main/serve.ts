@@ -1,5 +1,6 @@
-import { chmod, rm } from 'node:fs/promises';
+import { chmod, rename, rm } from 'node:fs/promises';
 import os from 'node:os';
+import path from 'node:path';
 import { createAdaptorServer } from '@hono/node-server';
 import { createApi, type Served } from '../api/index.ts';
 import { loadConfig } from '../config/index.ts';
@@ -15,8 +16,10 @@ import {
   readText,
   safeUrl,
   systemClock,
+  unixRequest,
   until,
   writeAtomic,
+  type Log,
   type ProcessIdentity,
 } from '../system/index.ts';
 import { createCrash } from '../workflow/index.ts';
@@ -37,6 +40,7 @@ export interface ServeOptions {
 }
 
 const DEFAULT_LEASE_TTL_MS = 10_000;
+const CLAIM_LOOK_MS = 2000;
 
 /** The control plane of one app, until it is told to stop. */
 export async function serve(options: ServeOptions): Promise<void> {
@@ -52,18 +56,47 @@ export async function serve(options: ServeOptions): Promise<void> {
   }
 }
 
-/** @throws TowpathError `control.already_running` */
-async function claim(layout: Layout): Promise<ProcessIdentity> {
+/**
+ * Takes the place of the control plane of this folder. One that runs but does not answer (stopped, hung)
+ * is no reason to leave the app alone: this one takes over, and the lease keeps the other from doing
+ * anything when it wakes.
+ * @throws TowpathError `control.already_running`
+ */
+async function claim(layout: Layout, log: Log): Promise<ProcessIdentity> {
   const other = await runningControl(layout);
   if (other !== undefined) {
-    throw new TowpathError('control.already_running', `a control plane runs here already, as process ${other.pid}`, {
-      remedy: 'fix-input',
-      hint: 'use it, or stop it with `towpath down`',
-    });
+    if (await answers(layout)) {
+      throw new TowpathError('control.already_running', `a control plane runs here already, as process ${other.pid}`, {
+        remedy: 'fix-input',
+        hint: 'use it, or stop it with `towpath down`',
+      });
+    }
+    log.warn('control.takes_over', { from: other.pid, because: 'it does not answer' });
   }
   const identity = identify(process.pid) ?? { pid: process.pid, started: '' };
   await writeAtomic(layout.process, JSON.stringify(identity));
   return identity;
+}
+
+const ANSWER_MS = 3000;
+
+/** Whether the control plane of this folder answers on its socket. */
+export async function answers(layout: Layout): Promise<boolean> {
+  try {
+    const socket = path.join(layout.root, layout.socket);
+    const answer = await unixRequest({ socket, method: 'GET', path: '/v1/health', timeoutMs: ANSWER_MS });
+    for await (const _ of answer.chunks);
+    return answer.status === 200;
+  } catch {
+    return false;
+  }
+}
+
+async function claimedBy(layout: Layout): Promise<number | undefined> {
+  const text = await readText(layout.process);
+  if (text === undefined) return undefined;
+  const { pid }: Partial<ProcessIdentity> = JSON.parse(text);
+  return pid;
 }
 
 /** The control plane that runs in this folder, by pid and start time. */
@@ -80,11 +113,12 @@ async function operate(options: ServeOptions, layout: Layout): Promise<void> {
   const log = createLog(options.write, systemClock.now);
   // Sockets are named relative to it.
   process.chdir(options.root);
-  await claim(layout);
+  await claim(layout, log);
   const { config } = await loadConfig(options.root, options.file === undefined ? {} : { file: options.file });
   const stop = new AbortController();
   const shutdown = AbortSignal.any([options.signal, stop.signal]);
   const databases = await openDatabases(layout, config, env, (line) => log.info('postgres', { line }), shutdown);
+  const kept = databases.keep(shutdown);
   const database = openDatabase(databases.control.reveal(), { max: 8, name: 'towpath control' });
   await migrateOwnSchema(database);
   const anchor = fileAnchor(layout.anchor, { everyMs: 200, onError: (error) => log.error('ledger.anchor', error) });
@@ -141,20 +175,31 @@ async function operate(options: ServeOptions, layout: Layout): Promise<void> {
     log,
   });
   const server = createAdaptorServer({ fetch: api.fetch });
-  await rm(layout.socket, { force: true });
+  // Bound under a name of its own and then renamed: the place is never empty, and when a server closes,
+  // Node removes the name it was bound under, which must not be that of its successor.
+  const bound = path.join(path.dirname(layout.socket), `control.${process.pid}.sock`);
+  await rm(bound, { force: true });
   const listening = Promise.withResolvers<void>();
   server.once('error', listening.reject);
-  server.listen(layout.socket, listening.resolve);
+  server.listen(bound, listening.resolve);
   await listening.promise;
-  await chmod(layout.socket, 0o600);
+  await chmod(bound, 0o600);
+  await rename(bound, layout.socket);
   log.info('control.started', { pid: process.pid, version, environments: [...served.keys()] });
 
+  const watch = setInterval(() => {
+    void claimedBy(layout).then((pid) => {
+      // It slept, and another one has taken its place.
+      if (pid !== undefined && pid !== process.pid) stop.abort();
+    });
+  }, CLAIM_LOOK_MS);
   await new Promise<void>((resolve) => {
     if (shutdown.aborted) resolve();
     else shutdown.addEventListener('abort', () => resolve(), { once: true });
   });
+  clearInterval(watch);
   log.info('control.stopping', { stopInstances });
-  await Promise.all(operations.map(({ ended }) => ended));
+  await Promise.all([kept, ...operations.map(({ ended }) => ended)]);
   if (stopInstances) {
     const deadline = AbortSignal.timeout(120_000);
     for (const { local, epoch } of operations) await local.environment.stopAll(epoch(), deadline);
@@ -162,8 +207,10 @@ async function operate(options: ServeOptions, layout: Layout): Promise<void> {
   await anchor.flush();
   server.close();
   if ('closeAllConnections' in server) server.closeAllConnections();
-  await rm(layout.socket, { force: true });
-  await rm(layout.process, { force: true });
+  if ((await claimedBy(layout)) === process.pid) {
+    await rm(layout.socket, { force: true });
+    await rm(layout.process, { force: true });
+  }
   await until(
     'the database connections are closed',
     async () => {
