@@ -84,7 +84,14 @@ const Cron = z.strictObject({
   ...running,
   schedule: z.string().min(1).describe('Cron expression of 5 fields, or 6 with seconds, in UTC.'),
   timeout: duration('10m').describe('A run that takes longer is stopped and counts as failed.'),
-  retries: z.int().min(0).max(10).default(2).describe('How often one tick is run again after a failed run.'),
+  retries: z
+    .int()
+    .min(0)
+    .max(10)
+    .default(2)
+    .describe(
+      'How often one tick is run again after a failed run. A run that was killed from outside is run again too and uses up none of these.',
+    ),
   catchUp: duration('1h').describe(
     'Ticks missed while nothing could run them are run late up to this age, then skipped and reported.',
   ),

@@ -1,6 +1,6 @@
 import type { Config } from '../config/index.ts';
 import { asTowpathError, TowpathError, type Fence, type Scope } from '../kernel/index.ts';
-import { ensureDestroyed, ensureInstance, type Instance, type Provider } from '../providers/index.ts';
+import { ensureDestroyed, ensureInstance, type ExitFact, type Instance, type Provider } from '../providers/index.ts';
 import { instanceSpec, type Cron, type Environment } from '../release/index.ts';
 import { createSchedules, type Generation, type RunState, type Schedules } from '../schedules/index.ts';
 import { sql, systemClock, type Database, type Log } from '../system/index.ts';
@@ -19,6 +19,7 @@ export interface CronParts {
 }
 
 const POLL_MS = 200;
+const OUTSIDE = ['SIGKILL', 'SIGTERM', 'SIGINT', 'SIGHUP'];
 
 /** Connects the schedule of ticks with the provider: a run is an instance that is never restarted. */
 export function createCron(parts: CronParts): Cron {
@@ -67,10 +68,7 @@ export function createCron(parts: CronParts): Cron {
           if (instance === undefined) return 'gone';
           if (instance.state === 'starting' || instance.state === 'running' || instance.state === 'stopping')
             return 'running';
-          const exit = instance.lastExit;
-          const code = exit?.code ?? (exit?.reason === 'unseen' ? undefined : 1);
-          // An end that nobody saw may have been any: the tick is run again, and the app knows it by its id.
-          return code === undefined ? 'gone' : { exit: code };
+          return endOf(instance.lastExit);
         },
         async stop(token, epoch, stopSignal) {
           const instance = await find(token, stopSignal);
@@ -93,6 +91,14 @@ export function createCron(parts: CronParts): Cron {
       await schedules.run(generation, fence.epoch, signal);
     },
   };
+}
+
+function endOf(exit: ExitFact | undefined): Exclude<RunState, 'running'> {
+  // An end that nobody saw may have been any: the tick is run again, and the app knows it by its id.
+  if (exit === undefined || exit.reason === 'unseen') return 'gone';
+  if (exit.code !== undefined) return { exit: exit.code };
+  // What a person, a supervisor or a machine that stops does. A crash has other signals: SEGV, ABRT, BUS.
+  return exit.reason === 'signalled' && OUTSIDE.includes(exit.signal ?? '') ? 'killed' : { exit: 1 };
 }
 
 const cronGroups = (config: Config): Generation['groups'] =>

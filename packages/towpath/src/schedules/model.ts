@@ -6,7 +6,7 @@ export interface CronGroupNow {
   readonly group: string;
   readonly schedule: string;
   readonly timeoutMs: number;
-  /** How often one tick is run again after a failed run. */
+  /** How often one tick is run again after a failed run; a run ended from outside is no failed one. */
   readonly retries: number;
   readonly catchUpMs: number;
 }
@@ -30,8 +30,11 @@ export interface TickRun {
   readonly release: number;
 }
 
-/** `gone`: nobody knows an instance of that token (any more). */
-export type RunState = 'running' | { readonly exit: number } | 'gone';
+/**
+ * `gone`: nobody knows an instance of that token (any more). `killed`: somebody else ended it, with a
+ * signal that a process cannot send itself by failing.
+ */
+export type RunState = 'running' | { readonly exit: number } | 'killed' | 'gone';
 
 export interface TickEvent {
   readonly group: string;

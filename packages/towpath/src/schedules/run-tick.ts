@@ -4,6 +4,8 @@ import type { CronGroupNow, Generation, RunState, ScheduleNeeds, TickEvent, Tick
 import { changeTick, type OpenTick, type TickChange } from './store.ts';
 
 const POLL_MS = 500;
+/** So often the end of a run may come from outside before that counts like a failure: it may be its own doing. */
+const MOST_INTERRUPTIONS = 10;
 
 export interface Turn {
   readonly epoch: number;
@@ -28,8 +30,8 @@ export const tokenOf = (release: number, group: string, tick: number, attempt: n
 export async function finishTick(needs: ScheduleNeeds, open: OpenTick, turn: Turn): Promise<void> {
   let tick = open;
   const write = async (change: Partial<TickChange> & { readonly state: TickChange['state'] }): Promise<void> => {
-    const { token, startedAt, release, attempt } = tick;
-    const whole: TickChange = { token, startedAt, release, attempt, because: '', ...change };
+    const { token, startedAt, release, attempt, interrupted } = tick;
+    const whole: TickChange = { token, startedAt, release, attempt, interrupted, because: '', ...change };
     await needs.fenceCheck();
     await changeTick(needs.database, tick.id, turn.epoch, whole);
     if (whole.state === 'claimed' || whole.state === 'running') tick = { ...tick, ...whole, state: whole.state };
@@ -56,7 +58,7 @@ export async function finishTick(needs: ScheduleNeeds, open: OpenTick, turn: Tur
       const generation = await turn.generation();
       const group = groupOf(generation, tick.group);
       if (group === undefined) return await skip(`release ${generation.release} has no group ${tick.group}`);
-      if (tick.attempt > group.retries + 1) return await write({ state: 'failed', because: tick.because });
+      if (failures(tick) > group.retries) return await write({ state: 'failed', because: tick.because });
       if (tick.attempt === 1 && needs.clock.now() - tick.tick > group.catchUpMs) {
         return await skip(`its turn came ${needs.clock.now() - tick.tick} ms late, over catchUp`);
       }
@@ -79,18 +81,20 @@ export async function finishTick(needs: ScheduleNeeds, open: OpenTick, turn: Tur
     await needs.fenceCheck();
     await needs.forget(tick.token ?? '', turn.epoch, turn.signal);
     const group = groupOf(await turn.lastKnown(), tick.group);
-    const last = group !== undefined && tick.attempt > group.retries;
+    const interrupted = tick.interrupted + (ended.interrupted && tick.interrupted < MOST_INTERRUPTIONS ? 1 : 0);
+    const next = { attempt: tick.attempt + 1, interrupted };
+    const last = group !== undefined && failures(next) > group.retries;
     await say('failed', last ? `${ended.because}; no attempt is left` : ended.because);
     if (last) return await write({ state: 'failed', because: ended.because });
     // While nobody's turn is known, whether an attempt is left is decided when one begins.
     await write({
       state: 'claimed',
-      attempt: tick.attempt + 1,
+      ...next,
       token: undefined,
       startedAt: undefined,
       because: ended.because,
     });
-    await sleep(Math.min(60_000, (needs.retryDelayMs ?? 1000) * 2 ** (tick.attempt - 2)), turn.signal);
+    await sleep(Math.min(60_000, (needs.retryDelayMs ?? 1000) * 2 ** Math.max(0, failures(next) - 1)), turn.signal);
   }
 }
 
@@ -117,11 +121,16 @@ async function begin(
   await write({ state: 'running', token, release, startedAt });
 }
 
-type Ended = 'done' | { readonly because: string };
+/** How many attempts have failed by their own doing. */
+const failures = (tick: { readonly attempt: number; readonly interrupted: number }): number =>
+  tick.attempt - 1 - tick.interrupted;
+
+type Ended = 'done' | { readonly because: string; readonly interrupted: boolean };
 
 function verdictOf(found: Exclude<RunState, 'running'>): Ended {
-  if (found === 'gone') return { because: 'its end was not seen' };
-  return found.exit === 0 ? 'done' : { because: `ended with ${found.exit}` };
+  if (found === 'gone') return { because: 'its end was not seen', interrupted: true };
+  if (found === 'killed') return { because: 'it was killed from outside', interrupted: true };
+  return found.exit === 0 ? 'done' : { because: `ended with ${found.exit}`, interrupted: false };
 }
 
 async function follow(needs: ScheduleNeeds, tick: OpenTick, turn: Turn): Promise<Ended> {
@@ -138,7 +147,7 @@ async function follow(needs: ScheduleNeeds, tick: OpenTick, turn: Turn): Promise
     if (before + (needs.clock.elapsed() - came) <= timeoutMs) continue;
     await needs.fenceCheck();
     await needs.stop(token, turn.epoch, turn.signal);
-    return { because: `stopped after its timeout of ${timeoutMs} ms` };
+    return { because: `stopped after its timeout of ${timeoutMs} ms`, interrupted: false };
   }
 }
 

@@ -7,6 +7,8 @@ import { createSchedules, type CronGroupNow, type Generation, type TickEvent, ty
 type Finish = (work: () => Promise<void>) => void;
 
 const MINUTE = 60_000;
+/** How a run ends whose process somebody else has killed. */
+const KILLED = -9;
 const START = new Date('2026-05-01T10:00:30Z').getTime();
 const group: CronGroupNow = {
   group: 'job',
@@ -34,7 +36,9 @@ function createWorld() {
     },
     start(run: TickRun) {
       if (exits.has(run.token)) return;
-      const twin = started.find((other) => other.tickId === run.tickId && exits.get(other.token) === undefined);
+      const twin = started.find(
+        ({ tickId, token }) => tickId === run.tickId && exits.has(token) && exits.get(token) === undefined,
+      );
       if (twin !== undefined) doubled.push(run.tickId);
       started.push(run);
       exits.set(run.token, this.behave(run));
@@ -79,7 +83,7 @@ async function setup(onTestFinished: Finish) {
       async observe(token) {
         if (!world.exits.has(token)) return 'gone';
         const exit = world.exits.get(token);
-        return exit === undefined ? 'running' : { exit };
+        return exit === undefined ? 'running' : exit === KILLED ? 'killed' : { exit };
       },
       async stop(token) {
         world.end(token, 143);
@@ -307,10 +311,31 @@ test('a controller that dies before it forgets an ended run: the next one forget
   expect(world.started).toHaveLength(1);
 });
 
-test('runs are adopted after a restart; one whose end nobody saw counts as failed', async ({
-  expect,
-  onTestFinished,
-}) => {
+test('a run that is killed from outside is run again and uses up no retry', async ({ expect, onTestFinished }) => {
+  const { world, clock, control, rows, ended, seen } = await setup(onTestFinished);
+  // One retry is allowed: attempts 1 to 3 are killed, 4 fails.
+  world.behave = (run) => (run.attempt <= 3 ? KILLED : run.attempt === 4 ? 1 : 0);
+  const controller = control();
+  await seen();
+  clock.at += MINUTE;
+  controller.schedules.changed();
+  await ended(1);
+  expect(await rows()).toMatchObject([{ state: 'done', attempt: 5 }]);
+  expect(world.doubled).toEqual([]);
+});
+
+test('a run that is killed every time is given up in the end', async ({ expect, onTestFinished }) => {
+  const { world, clock, control, rows, ended, seen } = await setup(onTestFinished);
+  world.behave = () => KILLED;
+  const controller = control();
+  await seen();
+  clock.at += MINUTE;
+  controller.schedules.changed();
+  await ended(1);
+  expect(await rows()).toMatchObject([{ state: 'failed', attempt: 12 }]);
+});
+
+test('runs are adopted after a restart; one whose end nobody saw is run again', async ({ expect, onTestFinished }) => {
   const { world, clock, control, rows, ended, seen } = await setup(onTestFinished);
   world.behave = (run) => (run.attempt === 1 ? undefined : 0);
   const first = control();

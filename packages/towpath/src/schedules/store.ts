@@ -10,6 +10,8 @@ export interface OpenTick {
   readonly state: 'claimed' | 'running';
   readonly release: number;
   readonly attempt: number;
+  /** Attempts before this one that were ended from outside. */
+  readonly interrupted: number;
   /** Undefined: this attempt was never begun. */
   readonly token: string | undefined;
   /** ms since the epoch */
@@ -27,6 +29,7 @@ const openTick = (row: Row): OpenTick => ({
   state: row['state'] === 'running' ? 'running' : 'claimed',
   release: Number(row['release']),
   attempt: Number(row['attempt']),
+  interrupted: Number(row['interrupted']),
   token: typeof row['token'] === 'string' ? row['token'] : undefined,
   startedAt: timeOf(row['started_at']),
   because: String(row['because']),
@@ -34,7 +37,7 @@ const openTick = (row: Row): OpenTick => ({
 
 export async function openTicks(database: Queryable, scope: Scope): Promise<readonly OpenTick[]> {
   const rows = await database.query(sql`
-    select id, grp, tick, state, release, attempt, token, started_at, because from towpath.cron_tick
+    select id, grp, tick, state, release, attempt, interrupted, token, started_at, because from towpath.cron_tick
     where app = ${scope.app} and environment = ${scope.environment} and state in ('claimed', 'running')
     order by tick`);
   return rows.map(openTick);
@@ -107,6 +110,7 @@ export interface TickChange {
   readonly state: 'claimed' | 'running' | 'done' | 'failed' | 'skipped';
   readonly release: number;
   readonly attempt: number;
+  readonly interrupted: number;
   readonly token: string | undefined;
   readonly startedAt: number | undefined;
   readonly because: string;
@@ -117,7 +121,7 @@ export async function changeTick(database: Queryable, id: number, epoch: number,
   const ended = change.state === 'done' || change.state === 'failed' || change.state === 'skipped';
   const rows = await database.query(sql`
     update towpath.cron_tick set state = ${change.state}, release = ${change.release}, epoch = ${epoch},
-      attempt = ${change.attempt}, token = ${change.token ?? null}, because = ${change.because},
+      attempt = ${change.attempt}, interrupted = ${change.interrupted}, token = ${change.token ?? null}, because = ${change.because},
       started_at = ${change.startedAt === undefined ? null : new Date(change.startedAt)},
       ended_at = case when ${ended} then now() end
     where id = ${id} and epoch <= ${epoch} and state in ('claimed', 'running')
