@@ -75,7 +75,10 @@ export function createWorld(needs: ReleaseNeeds) {
     return `the router reports ${found}`;
   }
 
-  /** Waits until an instance takes requests or, for a worker, has reported. */
+  /**
+   * Waits until an instance takes requests or, for a worker, says that it can be given work. Ending twice
+   * meanwhile is a crash; what it went through before is history.
+   */
   async function ready(release: Release, instance: Instance, signal: AbortSignal): Promise<void> {
     const group = release.config.processes[instance.group];
     if (group === undefined || group.kind === 'cron') return;
@@ -88,7 +91,7 @@ export function createWorld(needs: ReleaseNeeds) {
         what,
         async (look) => {
           const now = await provider.get(scope, instance.id, look);
-          if (now === undefined || now.state === 'failed' || now.restarts >= 2)
+          if (now === undefined || now.state === 'failed' || now.restarts - instance.restarts >= 2)
             throw crashed(release.number, instance.group, now);
           if (group.kind === 'web' && web !== undefined && now.address !== undefined) {
             const url = `http://${now.address.host}:${now.address.port}${group.readiness.path}`;
@@ -108,7 +111,7 @@ export function createWorld(needs: ReleaseNeeds) {
           hint:
             group.kind === 'web'
               ? `see \`towpath logs --release ${release.number}\`; readiness.path must answer 2xx`
-              : `see \`towpath logs --release ${release.number}\`; a worker reports through the sdk, or set handover: 'stop-first'`,
+              : `see \`towpath logs --release ${release.number}\`; a worker says so with the sdk's tow.ready(), or set handover: 'stop-first'`,
           cause: error,
         });
       }

@@ -79,6 +79,13 @@ export function workersStep(tools: StepTools) {
       provider.destroy(scope, instance.id, fence, context.signal),
     );
 
+  /** Workers that were given up after a crash loop go, so that they are made anew. */
+  async function clearFailed(release: Release, name: string, context: StepContext): Promise<void> {
+    for (const instance of await groupInstances(release.number, name, context.signal)) {
+      if (instance.state === 'failed') await destroy(instance, context);
+    }
+  }
+
   /** Makes the workers of a release do the work, starting those that are not there. */
   async function activate(
     release: Release,
@@ -170,7 +177,10 @@ export function workersStep(tools: StepTools) {
       if (input.from === null) return;
       const from = await store.get(input.from);
       const { servingRun } = await store.state();
-      for (const worker of workerGroups(from.config)) await activate(from, servingRun ?? context.run, worker, context);
+      for (const worker of workerGroups(from.config)) {
+        await clearFailed(from, worker.name, context);
+        await activate(from, servingRun ?? context.run, worker, context);
+      }
     },
     async verifyUndone(input, context) {
       await proveQuiet(input.to, context);
