@@ -42,7 +42,10 @@ export interface Towpath {
   claim<T>(look: () => Promise<T | undefined>): Promise<{ readonly job: T; done(): void } | undefined>;
   /** Claims and works while active, finishes what it has when draining, returns when the process is to stop. */
   workLoop<T>(loop: WorkLoop<T>): Promise<void>;
-  /** Tells Towpath that this instance can be given work. */
+  /**
+   * Tells Towpath that this instance can be given work; a rollout waits for it. Waiting for one's turn
+   * (`whenActive`, `workLoop`) says it too.
+   */
   ready(): void;
   /** A readiness answer for node:http, hono or express; 503 while stopping. */
   readiness(checks?: Checks, options?: { readonly timeoutMs?: number }): Readiness;
@@ -191,6 +194,7 @@ export function createTowpath({ env, say }: Surroundings): Towpath & { close(): 
     },
     stopping: stop.signal,
     async whenActive(signal) {
+      tow.ready();
       for (;;) {
         signal?.throwIfAborted();
         stop.signal.throwIfAborted();
@@ -230,7 +234,10 @@ export function createTowpath({ env, say }: Surroundings): Towpath & { close(): 
         if (looking === 0) wake();
       }
     },
-    workLoop: (loop) => runWorkLoop(tow, loop, say),
+    workLoop(loop) {
+      tow.ready();
+      return runWorkLoop(tow, loop, say);
+    },
     ready() {
       if (isReady) return;
       isReady = true;
