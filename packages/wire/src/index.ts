@@ -53,6 +53,8 @@ export const RolloutView = z.object({
   startedAt: z.string(),
   endedAt: z.string().nullable(),
   because: z.string().nullable(),
+  /** What turned it back, with what to do about it; null when nothing did, or a person did. */
+  error: ErrorBody.nullable(),
   steps: z.array(StepView),
   report: z.object({ markdown: z.string(), html: z.string() }).nullable(),
 });
@@ -74,6 +76,8 @@ export const EnvironmentView = z.object({
   serving: z.number().nullable(),
   weights: z.array(Weight),
   router: z.object({ pid: z.number(), startedAt: z.string(), lostAtRestart: z.number() }).nullable(),
+  /** What the control plane cannot bring about at the moment; it tries again by itself. */
+  trouble: z.array(ErrorBody),
   /** Set after a rollback by itself: the next deploy must say `--resume-deploys`, or `towpath resume` lifts it. */
   deploysPaused: z.string().nullable(),
   instances: z.array(InstanceView),

@@ -92,7 +92,10 @@ export function createTerminal(options: TerminalOptions): Terminal {
 }
 
 /** `✗ message`, its code, its problems if there are several, and what to do next. */
-export function errorLines(error: ErrorBody, paint: Paint): readonly string[] {
+export function errorLines(
+  error: Pick<ErrorBody, 'code' | 'message' | 'hint' | 'id'> & { readonly details?: ErrorBody['details'] | undefined },
+  paint: Paint,
+): readonly string[] {
   const problems = error.details?.['problems'];
   return [
     `${paint.red('✗')} ${error.message}`,

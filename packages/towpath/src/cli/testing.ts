@@ -287,6 +287,7 @@ export const view = (status: RolloutView['status']): RolloutView => ({
   startedAt: '2026-03-01T10:00:00.000Z',
   endedAt: null,
   because: null,
+  error: null,
   steps: [],
   report: { markdown: '/r/7.md', html: '/r/7.html' },
 });
@@ -306,6 +307,7 @@ export const STATUS: Status = {
         { release: 13, weight: 25 },
       ],
       router: { pid: 4712, startedAt: '2026-03-01T09:00:00.000Z', lostAtRestart: 2 },
+      trouble: [],
       deploysPaused: null,
       instances: [
         {

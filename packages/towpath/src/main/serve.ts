@@ -118,7 +118,6 @@ async function operate(options: ServeOptions, layout: Layout): Promise<void> {
   const stop = new AbortController();
   const shutdown = AbortSignal.any([options.signal, stop.signal]);
   const databases = await openDatabases(layout, config, env, (line) => log.info('postgres', { line }), shutdown);
-  const kept = databases.keep(shutdown);
   const database = openDatabase(databases.control.reveal(), { max: 8, name: 'towpath control' });
   await migrateOwnSchema(database);
   const anchor = fileAnchor(layout.anchor, { everyMs: 200, onError: (error) => log.error('ledger.anchor', error) });
@@ -187,6 +186,7 @@ async function operate(options: ServeOptions, layout: Layout): Promise<void> {
   await rename(bound, layout.socket);
   log.info('control.started', { pid: process.pid, version, environments: [...served.keys()] });
 
+  const kept = databases.keep(shutdown);
   const watch = setInterval(() => {
     void claimedBy(layout).then((pid) => {
       // It slept, and another one has taken its place.

@@ -96,7 +96,14 @@ async function startControl(options: LocalOptions, layout: Layout): Promise<void
   await ensureDir(layout.dir, 0o711);
   await ensureDir(layout.logs);
   const log = await open(layout.controlLog, 'a', 0o600);
-  const argv = [...SERVE_FLAGS, BIN, 'serve', '--cwd', layout.root, ...(options.file === undefined ? [] : ['--config', options.file])];
+  const argv = [
+    ...SERVE_FLAGS,
+    BIN,
+    'serve',
+    '--cwd',
+    layout.root,
+    ...(options.file === undefined ? [] : ['--config', options.file]),
+  ];
   const child = spawn(process.execPath, argv, { cwd: layout.root, detached: true, stdio: ['ignore', log.fd, log.fd] });
   const ended = new Promise<void>((resolve) => child.once('exit', () => resolve()));
   await log.close();

@@ -154,6 +154,7 @@ export function createEnvironment(needs: ReleaseNeeds) {
     instances: (signal: AbortSignal) => world.list(signal),
     router: needs.router,
     provider: needs.provider,
+    trouble: keeper.trouble,
     /** Operates the environment whenever this controller holds its lease. */
     operate: (shutdown: AbortSignal): Operation => workflow.operate(subject, keeper.duty, shutdown),
     /** Ends every instance: `down`. Only while no rollout is under way. */

@@ -1,4 +1,4 @@
-import { asTowpathError, type Fence } from '../kernel/index.ts';
+import { asTowpathError, type Fence, type TowpathError } from '../kernel/index.ts';
 import { ensureInstance } from '../providers/index.ts';
 import { sleep } from '../system/index.ts';
 import type { Duty } from '../workflow/index.ts';
@@ -21,24 +21,31 @@ export function createKeeper(
   store: ReleaseStore,
   world: World,
   busy: () => Promise<boolean>,
-): { readonly duty: Duty } {
+): {
+  readonly duty: Duty;
+  /** What cannot be brought about now, the router's first. */
+  trouble(): readonly TowpathError[];
+} {
   const { scope, provider, log } = needs;
+  const troubles = new Map<string, TowpathError>();
 
   /** Repeats a look until the signal; trouble is logged once a change, not once a look. */
   async function repeat(name: string, everyMs: number, signal: AbortSignal, look: () => Promise<void>): Promise<void> {
-    let trouble = '';
     while (!signal.aborted) {
       try {
         await look();
-        trouble = '';
+        troubles.delete(name);
       } catch (error) {
-        if (signal.aborted) return;
+        if (signal.aborted) break;
         const known = asTowpathError(error);
-        if (known.message !== trouble) log.warn(`keeper.${name}`, { code: known.code, message: known.message });
-        trouble = known.message;
+        if (known.message !== troubles.get(name)?.message) {
+          log.warn(`keeper.${name}`, { code: known.code, message: known.message });
+        }
+        troubles.set(name, known);
       }
       await sleep(everyMs, signal).catch(() => {});
     }
+    troubles.delete(name);
   }
 
   async function reconcile(fence: Fence, signal: AbortSignal): Promise<void> {
@@ -107,5 +114,5 @@ export function createKeeper(
       repeat('cron', 1000, signal, () => needs.cron.run(current, lease.fence, signal)),
     ]);
   };
-  return { duty };
+  return { duty, trouble: () => [...troubles.values()] };
 }

@@ -38,6 +38,7 @@ export async function viewRollout(
     startedAt: run.createdAt.toISOString(),
     endedAt: run.endedAt?.toISOString() ?? null,
     because: run.because,
+    error: run.error,
     steps: stored.map((step, i): StepView => ({
       index: step.index,
       name: step.name,
@@ -84,6 +85,7 @@ export async function viewEnvironment(
       router === undefined
         ? null
         : { pid: router.pid, startedAt: new Date(router.startedAt).toISOString(), lostAtRestart: router.lostAtRestart },
+    trouble: environment.trouble().map((error) => error.toJSON()),
     deploysPaused: state.deploysPaused,
     instances: instances.map((instance) => viewInstance(instance, router)),
     rollout: active === undefined ? null : await viewRollout(environment, active, about.reportOf),

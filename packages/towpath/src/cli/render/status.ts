@@ -74,6 +74,10 @@ function environmentLines(environment: EnvironmentView, canvas: Canvas): readonl
       ).map((line) => `  ${line}`),
     );
   }
+  for (const { message, hint } of environment.trouble) {
+    lines.push('', ...wrap(`! ${message}`, columns - 4).map((text) => `  ${paint.yellow(text)}`));
+    lines.push(...wrap(hint, columns - 6).map((text) => `    ${paint.dim(text)}`));
+  }
   if (environment.deploysPaused !== null) {
     lines.push(
       '',

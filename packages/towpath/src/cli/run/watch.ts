@@ -8,6 +8,7 @@ import { followRollout } from '../follow.ts';
 import { createLiveRegion } from '../render/live.ts';
 import { clockTime, plainLine } from '../render/plain.ts';
 import { addEntry, emptyRollout, type RolloutState } from '../render/rollout-state.ts';
+import { errorLines } from '../terminal.ts';
 import { renderOutcome, renderTimeline } from '../render/timeline.ts';
 
 const PATIENCE_MS = 60_000;
@@ -107,6 +108,7 @@ export async function watchRollout(
   }
   if (state.outcome === undefined)
     terminal.print(`  ${view.status}${view.because === null ? '' : `: ${view.because}`}`);
+  if (view.error !== null) terminal.print(...errorLines(view.error, terminal.paint).slice(1));
   if (view.report !== null) terminal.print(`    report ${view.report.html}`);
   terminal.document(view);
   return good.includes(view.status) ? EXIT.ok : EXIT.failed;

@@ -105,7 +105,8 @@ test('a fixed port that is taken is refused by name, and nothing is made', async
   await expect(making).rejects.toMatchObject({
     code: 'provider.port_taken',
     remedy: 'fix-input',
-    hint: expect.stringContaining(`sport = :${port}`),
+    message: expect.stringContaining(`process ${process.pid} (`),
+    hint: expect.stringContaining('drop the fixed port of'),
   });
   expect(await house.provider.list(testScope, signal)).toEqual([]);
 });

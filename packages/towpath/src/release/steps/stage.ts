@@ -78,10 +78,7 @@ export function stageStep(tools: StepTools) {
           );
         }
       }
-      await sleep(
-        untilLook(LOOK_MS, context.age(), [input.holdMs, input.deadlineMs]),
-        context.signal,
-      );
+      await sleep(untilLook(LOOK_MS, context.age(), [input.holdMs, input.deadlineMs]), context.signal);
     }
   }
 
