@@ -4,7 +4,8 @@ import { CRASH_POINTS, crashName } from '../packages/towpath/src/workflow/index.
 import { stepKinds } from '../packages/towpath/src/release/index.ts';
 import type { Proof } from './proof.ts';
 import { startPinging } from './support/pinger.ts';
-import { openProject, QUICK_ROLLOUT, writeToy, type Project } from './support/project.ts';
+import { killUnderLoad, type Killed } from './support/kills.ts';
+import { openProject, QUICK_ROLLOUT, TOY_WEB, writeToy, type Project } from './support/project.ts';
 import { wrongAtRest } from './support/world.ts';
 
 interface Scenario {
@@ -25,6 +26,10 @@ export const proof: Proof = {
     { figure: 'not_converged', is: 'exactly', limit: 0, unit: 'points' },
     { figure: 'requests_failed', is: 'exactly', limit: 0, unit: 'requests' },
     { figure: 'migrations_run_twice', is: 'exactly', limit: 0, unit: 'migrations' },
+    { figure: 'router_back_ms', is: 'at most', limit: 1000, unit: 'ms', fullOnly: true },
+    { figure: 'router_weights_changed', is: 'exactly', limit: 0, unit: 'tables' },
+    { figure: 'router_lost_beyond_in_flight', is: 'exactly', limit: 0, unit: 'requests' },
+    { figure: 'instance_lost_beyond_in_flight', is: 'exactly', limit: 0, unit: 'requests' },
   ],
   quick: true,
   minutes: { quick: 4, full: 20 },
@@ -43,6 +48,7 @@ export const proof: Proof = {
     const notes: string[] = [];
     const covered = new Set<string>();
     let files = 1;
+    let killed: Killed | undefined;
     try {
       // The first release has steps that later ones do not.
       await project.startControl();
@@ -78,12 +84,16 @@ export const proof: Proof = {
       const applied = (await project.ledger()).filter((entry) => entry.kind === 'migration.applied');
       const names = applied.map((entry) => String(entry.body['name']));
       figures.migrations_run_twice = names.length - new Set(names).size;
+
+      log('the router and an instance are killed under load');
+      await twoInstances(project, ++files);
+      killed = await killUnderLoad(project, DELAY_MS, notes);
     } finally {
       await project.down();
     }
     const uncovered = stepKinds().filter(({ name }) => !covered.has(name));
     notes.push(...uncovered.map(({ name }) => `no scenario reaches the step ${name}`));
-    return { figures: { ...figures, steps_not_covered: uncovered.length }, notes };
+    return { figures: { ...figures, ...killed, steps_not_covered: uncovered.length }, notes };
   },
 };
 
@@ -106,13 +116,28 @@ async function enumerate(project: Project, direction: 'do' | 'undo'): Promise<re
 
 /** In the quick form each point comes up once, at alternating steps. */
 const pick = (all: readonly Scenario[], quick: boolean): readonly Scenario[] =>
-  quick ? all.filter((_, i) => i % 6 === 1) : all;
+  quick ? all.filter((_, i) => i % 5 === 1) : all;
 
 /** Makes the next deploy differ: another text, one more migration. */
 async function nextVersion(project: Project, file: number, rollout: typeof QUICK_ROLLOUT): Promise<void> {
   const name = `${String(file).padStart(4, '0')}_more.sql`;
   await writeToy(project.dir, { behaviour: { version: `v${file}` }, rollout });
   await writeFile(path.join(project.dir, 'migrations', name), `create table more_${file} (id int primary key);\n`);
+}
+
+const DELAY_MS = 20;
+
+/** A release with two web instances, so that one can take over from the other. */
+async function twoInstances(project: Project, file: number): Promise<void> {
+  const behaviour = { version: `v${file}`, delayMs: DELAY_MS };
+  await writeToy(project.dir, {
+    behaviour,
+    rollout: { ...QUICK_ROLLOUT, stages: [100], hold: '0s', bake: '0s' },
+    processes: { web: { ...TOY_WEB, instances: 2, env: { TOY: JSON.stringify(behaviour) } } },
+  });
+  const begun = await project.begin();
+  const ended = await project.ended(begun.id, 60_000);
+  if (ended.status !== 'promoted') throw new Error(`two instances: ${ended.because}`);
 }
 
 async function crashForward(project: Project, scenario: Scenario, figures: Figures, notes: string[]): Promise<void> {

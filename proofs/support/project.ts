@@ -47,6 +47,16 @@ export const QUICK_ROLLOUT: NonNullable<ConfigInput['rollout']> = {
   health: { minRequests: 5, minFailures: 3, maxFailureIncrease: 2 },
 };
 
+/** The toy's web group, but for its behaviour. */
+export const TOY_WEB = {
+  kind: 'web',
+  command: 'node web.mjs',
+  readiness: { timeout: '8s', interval: '50ms' },
+  drainTimeout: '5s',
+  stopTimeout: '3s',
+  upgradeDrainTimeout: '2s',
+} as const satisfies ConfigInput['processes'][string];
+
 /** Writes the toy app into a folder, as a user's app with its config. */
 export async function writeToy(dir: string, options: ToyOptions = {}): Promise<void> {
   await mkdir(dir, { recursive: true });
@@ -61,15 +71,7 @@ export async function writeToy(dir: string, options: ToyOptions = {}): Promise<v
     app: 'toy',
     migrations: { dir: 'migrations', lockTimeout: '500ms', budget: '20s', ...options.migrations },
     processes: {
-      web: {
-        kind: 'web',
-        command: 'node web.mjs',
-        readiness: { timeout: '8s', interval: '50ms' },
-        drainTimeout: '5s',
-        stopTimeout: '3s',
-        upgradeDrainTimeout: '2s',
-        env: { TOY: JSON.stringify(options.behaviour ?? { version: 'v1' }) },
-      },
+      web: { ...TOY_WEB, env: { TOY: JSON.stringify(options.behaviour ?? { version: 'v1' }) } },
       worker: {
         kind: 'worker',
         command: 'node worker.mjs',

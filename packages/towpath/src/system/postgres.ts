@@ -220,8 +220,15 @@ export function openDatabase(url: string, options: { readonly max?: number; read
       } catch (error) {
         throw explainConnectionError(error, url);
       }
+      // One statement at a time: a proof of the lease may come while the lease is being renewed.
+      let turn: Promise<unknown> = Promise.resolve();
+      const query: Session['query'] = (statement) => {
+        const answer = turn.then(() => ask(client, statement));
+        turn = answer.catch(() => {});
+        return answer;
+      };
       return {
-        query: (statement) => ask(client, statement),
+        query,
         async script(text) {
           let statementsDone = 0;
           const count = (): void => {
