@@ -1,7 +1,7 @@
 import path from 'node:path';
 import type { Source } from '@towpath/wire';
 import { createArtifacts } from '../artifacts/index.ts';
-import { loadConfig } from '../config/index.ts';
+import { loadConfig, type LoadedConfig } from '../config/index.ts';
 import { TowpathError } from '../kernel/index.ts';
 import { readMigrations } from '../migrations/index.ts';
 import type { Builder, RolloutSource } from '../release/index.ts';
@@ -18,14 +18,22 @@ export function createBuilder(layout: Layout, log: Log, env: Readonly<Record<str
   });
   return {
     async build(source, signal) {
+      let loaded: LoadedConfig | undefined;
       const artifact = await artifacts.build({
         source,
         // The config that counts is the one in the source, which may be of another commit than the folder's.
-        rules: async (dir) => (await loadConfig(dir, { signal })).config.build,
+        async rules(dir) {
+          loaded = await loadConfig(dir, { signal });
+          return loaded.config.build;
+        },
         onProgress: (line) => log.info('build', { line }),
         signal,
       });
-      const { config, hash } = await loadConfig(artifact.location, { signal });
+      // A build command may write what the config reads; without one it says the same as a moment ago.
+      if (loaded === undefined || loaded.config.build.command !== undefined) {
+        loaded = await loadConfig(artifact.location, { signal });
+      }
+      const { config, hash } = loaded;
       const migrations =
         config.migrations === undefined
           ? []

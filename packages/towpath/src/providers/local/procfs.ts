@@ -8,26 +8,55 @@ export interface Seen {
   readonly started: string;
 }
 
+/** How many looks a process that is not ours goes unread; one that was mistaken for such is found then. */
+const LOOKS_UNREAD = 15;
+
+/**
+ * Resident kB of whole process groups, by their leaders, for looking again and again: of the many other
+ * processes of a machine only the new ones are read.
+ */
+export function createGroupMemory(): (leaders: ReadonlySet<number>) => ReadonlyMap<number, number> {
+  let others = new Map<number, number>();
+  let looks = 0;
+  return (leaders) => {
+    if (looks++ % LOOKS_UNREAD === 0) others = new Map();
+    const still = new Map<number, number>();
+    const sums = new Map<number, number>();
+    for (const pid of processIds()) {
+      const known = others.get(pid);
+      const group = known !== undefined && !leaders.has(known) ? known : see(pid)?.group;
+      if (group === undefined) continue;
+      if (leaders.has(group)) sums.set(group, (sums.get(group) ?? 0) + residentKb(pid));
+      else still.set(pid, group);
+    }
+    others = still;
+    return sums;
+  };
+}
+
 /** Every living process (no zombies); empty where there is no /proc. About 10 us a process. */
 export function livingProcesses(): readonly Seen[] {
-  let names: readonly string[];
+  return processIds().flatMap((pid) => see(pid) ?? []);
+}
+
+function processIds(): readonly number[] {
   try {
-    names = readdirSync('/proc');
+    return readdirSync('/proc').flatMap((name) => {
+      const first = name.charCodeAt(0);
+      return first < 48 || first > 57 ? [] : [Number(name)];
+    });
   } catch {
     return [];
   }
-  const seen: Seen[] = [];
-  for (const name of names) {
-    const first = name.charCodeAt(0);
-    if (first < 48 || first > 57) continue;
-    const stat = read(`/proc/${name}/stat`);
-    if (stat === undefined) continue;
-    // The command name stands in parentheses and may hold spaces: count fields after the last ')'.
-    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-    if (fields[0] === 'Z' || fields[0] === 'X') continue;
-    seen.push({ pid: Number(name), group: Number(fields[2]), started: fields[19] ?? '' });
-  }
-  return seen;
+}
+
+function see(pid: number): Seen | undefined {
+  const stat = read(`/proc/${pid}/stat`);
+  if (stat === undefined) return undefined;
+  // The command name stands in parentheses and may hold spaces: count fields after the last ')'.
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  if (fields[0] === 'Z' || fields[0] === 'X') return undefined;
+  return { pid, group: Number(fields[2]), started: fields[19] ?? '' };
 }
 
 /** Processes whose first environment carries our mark for this instance. */
@@ -39,7 +68,7 @@ export function processesOf(instance: string): readonly Seen[] {
 }
 
 /** Resident memory of a process in kB, 0 when it is gone. Pages shared between processes count in each. */
-export function residentKb(pid: number): number {
+function residentKb(pid: number): number {
   const match = /^VmRSS:\s+(\d+) kB$/m.exec(read(`/proc/${pid}/status`) ?? '');
   return match === null ? 0 : Number(match[1]);
 }

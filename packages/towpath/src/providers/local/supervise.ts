@@ -6,7 +6,7 @@ import { ended, type House } from './house.ts';
 import { killLeftovers } from './end.ts';
 import { napper } from './nap.ts';
 import type { Places } from './places.ts';
-import { livingProcesses, residentKb } from './procfs.ts';
+import { createGroupMemory } from './procfs.ts';
 import type { InstanceRecord, Records } from './record.ts';
 import { addEnd, afterEnd, noEnds, wantsRestart, type Ends } from './restart.ts';
 import { rotate } from './rotate.ts';
@@ -66,6 +66,7 @@ export async function supervise(
   const background = new Set<Promise<void>>();
   const over = new AbortController();
   let measureAt = 0;
+  const groupMemory = createGroupMemory();
   const emit = (record: InstanceRecord, event: SupervisionEvent['event'], because: string): void =>
     parts.onEvent({ scope, instance: house.view(record), event, because });
 
@@ -197,13 +198,16 @@ export async function supervise(
   const measure = async (): Promise<void> => {
     const from = clock.elapsed();
     const all = records.ids(scope).flatMap((id) => records.load(scope, id) ?? []);
-    const processes = all.some((record) => record.memoryMb > 0) ? livingProcesses() : [];
+    const limited = all.flatMap((record) =>
+      record.memoryMb > 0 && record.process !== undefined ? [record.process.pid] : [],
+    );
+    const used = limited.length > 0 ? groupMemory(new Set(limited)) : new Map<number, number>();
     for (const record of all) {
       const memory = memories.get(record.id);
       const pid = record.process?.pid;
       if (memory === undefined || memory.ending || pid === undefined || record.wanted === 'stopped') continue;
       if (record.memoryMb <= 0) continue;
-      const kb = processes.reduce((sum, one) => (one.group === pid ? sum + residentKb(one.pid) : sum), 0);
+      const kb = used.get(pid) ?? 0;
       if (kb <= record.memoryMb * 1024) continue;
       emit(
         record,
