@@ -84,12 +84,14 @@ function timesOf(schedule: string, from: number, until: number): readonly string
   return found;
 }
 
+type RolloutSpan = Pick<RolloutView, 'startedAt' | 'endedAt' | 'status'>;
+
 /**
  * How often workers of two generations claimed between one another. While a rollout is under way the
  * claims may pass once to the new release, and once back when it is taken back; anything above that means
  * that both worked at the same time.
  */
-export async function countInterleaved(app: Queryable, rollouts: readonly RolloutView[]): Promise<number> {
+export async function countInterleaved(app: Queryable, rollouts: readonly RolloutSpan[]): Promise<number> {
   const claims = await app.query(sql`
     select by, at from action_events where status = 'executing' order by id`);
   const switches: number[] = [];
