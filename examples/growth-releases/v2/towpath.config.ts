@@ -5,7 +5,7 @@ const cron = (recommender: string, second: number) => ({
   kind: 'cron' as const,
   command: ['node', 'src/cron.ts', recommender],
   // In production once an hour is plenty: '17 * * * *'.
-  schedule: process.env['GROWTH_SCHEDULE'] ?? `${second}-59/10 * * * * *`,
+  schedule: process.env['GROWTH_SCHEDULE'] ?? `${second}-59/${process.env['GROWTH_EVERY'] ?? 10} * * * * *`,
   timeout: '2m',
   memory: '256mb',
 });
@@ -19,7 +19,7 @@ export default defineConfig({
       kind: 'web',
       command: ['node', 'src/web.ts'],
       instances: 1,
-      readiness: { path: '/ready' },
+      readiness: { path: '/ready', timeout: process.env['GROWTH_READY'] ?? '60s' },
       stopTimeout: '30s',
     },
     worker: {
