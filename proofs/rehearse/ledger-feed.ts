@@ -1,7 +1,7 @@
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { LedgerEntry } from '@towpath/wire';
-import { unixRequest } from '../../packages/towpath/src/system/unix-http.ts';
+import { unixRequest } from '../../packages/towpath/src/system/index.ts';
 
 const LOOK_MS = 200;
 
