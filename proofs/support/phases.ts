@@ -61,9 +61,21 @@ export async function rollBack(project: Project, begun: RolloutView, before: num
   const ended = await project.ended(rollout, 60_000);
   const wanted = own ? 'promoted' : 'rolled-back';
   if (ended.status !== wanted) return [`it ended ${ended.status}, not ${wanted}: ${ended.because}`];
-  const last = (await project.ledger(rollout)).findLast(({ kind }) => kind === 'census');
-  const census = last?.body['equal'] === true ? [] : ['the census does not equal the plan'];
-  return [...census, ...(await wrongAtRest(project, { release: before }))];
+  return [...(await censusOf(project, rollout)), ...(await wrongAtRest(project, { release: before }))];
+}
+
+/** What differed in the last census of a rollout that has ended; its ledger is closed a moment later. */
+async function censusOf(project: Project, rollout: number): Promise<readonly string[]> {
+  for (let looks = 0; looks < 400; looks++) {
+    const entries = await project.ledger(rollout);
+    if (entries.some(({ kind }) => kind === 'rollout.finished')) {
+      const census = entries.findLast(({ kind }) => kind === 'census');
+      if (census?.body['equal'] === true) return [];
+      return [`the census does not equal the plan: ${JSON.stringify(census?.body['differences'] ?? 'there is none')}`];
+    }
+    await delay(25);
+  }
+  return ['its ledger was not closed'];
 }
 
 export interface Tried {

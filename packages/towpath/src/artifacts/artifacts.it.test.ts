@@ -127,7 +127,8 @@ test('a build command sees the development dependencies and no secret; only prod
   onTestFinished,
 }) => {
   const { app, artifacts } = setup(onTestFinished);
-  const script = "require('fs').writeFileSync('out.txt', require('tool') + (process.env.DATABASE_URL ?? ' clean'))";
+  const script =
+    "require('fs').writeFileSync('out.txt', [require('tool'), process.env.DATABASE_URL ?? 'clean', require('os').getPriority()].join(' '))";
   mkdirSync(path.join(app, 'docs', 'deep'), { recursive: true });
   writeFileSync(path.join(app, 'docs', 'deep', 'a.md'), '');
   writeFileSync(path.join(app, 'app.test.js'), '');
@@ -139,7 +140,7 @@ test('a build command sees the development dependencies and no secret; only prod
     onProgress: (line: string) => lines.push(line),
   };
   const first = await artifacts.build(request);
-  expect(readFileSync(path.join(first.location, 'out.txt'), 'utf8')).toBe('tool clean');
+  expect(readFileSync(path.join(first.location, 'out.txt'), 'utf8')).toBe('tool clean 10');
   expect(readdirSync(path.join(first.location, 'node_modules')).toSorted()).toEqual(['.package-lock.json', 'dep']);
   expect(readdirSync(first.location).filter((name) => /docs|test|tgz/.test(name))).toEqual([]);
   expect(lines).toContain('dependencies installed');

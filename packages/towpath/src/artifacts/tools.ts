@@ -7,6 +7,8 @@ const PASSED =
   /^(PATH|HOME|USER|LANG|LC_\w+|TZ|TMPDIR|SHELL|XDG_CACHE_HOME|NODE_EXTRA_CA_CERTS|SSL_CERT_FILE|(https?|no)_proxy|npm_config_(registry|cache|userconfig|globalconfig|cafile|nodedir))$/i;
 
 const LINES = 40;
+/** Below the instances: what serves goes before what is only being built. */
+const GIVE_WAY = ['nice', '-n', '10'] as const;
 
 export interface Tools {
   /** Runs to a successful end. @throws TowpathError `artifact.build_failed` and its kin */
@@ -45,7 +47,7 @@ export function createTools(
   };
   return {
     async must(what, argv, cwd) {
-      const done = await execute(argv, cwd);
+      const done = await execute([...GIVE_WAY, ...argv], cwd);
       if (done.code !== 0) throw buildFailed(what, argv, done.code, done.output);
     },
     ask: execute,

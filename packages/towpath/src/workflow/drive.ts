@@ -88,9 +88,10 @@ async function forward(
   const { store, observer } = needs;
   const next = steps.find((step) => step.state !== 'done');
   if (next === undefined) return await store.setStatus(run, lease.fence, { status: 'done' });
-  const committed = isCommitted(steps, needs.steps) || kindOf(needs, next).undoes === 'never';
+  const past = isCommitted(steps, needs.steps);
+  const committed = past || kindOf(needs, next).undoes === 'never';
   try {
-    await perform(run, next, 'do', committed, lease, needs, stop);
+    await perform(run, next, 'do', { deaf: committed, unlessAborted: !past }, lease, needs, stop);
     return (await store.run(run.id)) ?? run;
   } catch (error) {
     stop.throwIfAborted();
@@ -141,7 +142,7 @@ async function backward(
   const next = undoOrder(steps, needs.steps).find((step) => step.state !== 'undone');
   if (next === undefined) return await needs.store.setStatus(run, lease.fence, { status: 'undone' });
   try {
-    await perform(run, next, 'undo', true, lease, needs, stop);
+    await perform(run, next, 'undo', { deaf: true, unlessAborted: false }, lease, needs, stop);
   } catch {
     stop.throwIfAborted();
     // Undo is what makes it safe again: it is tried until it holds, and each failure is recorded.
@@ -154,14 +155,17 @@ async function perform(
   run: StoredRun,
   stored: StoredStep,
   direction: Direction,
-  deaf: boolean,
+  // Deaf to an abort that comes while it works; whether one that came before it keeps it from beginning.
+  { deaf, unlessAborted }: { readonly deaf: boolean; readonly unlessAborted: boolean },
   lease: Lease,
   needs: DriveNeeds,
   stop: AbortSignal,
 ): Promise<void> {
   const { store, observer, clock, crash } = needs;
   const kind = kindOf(needs, stored);
-  const begun = await store.beginStep(run, stored.index, lease.fence, direction === 'do' ? 'doing' : 'undoing');
+  const state = direction === 'do' ? 'doing' : 'undoing';
+  const begun = await store.beginStep(run, stored.index, lease.fence, state, unlessAborted);
+  if ('aborted' in begun) throw new Turned(begun.aborted.actor, begun.aborted.reason);
   const facts: StepFacts = {
     index: stored.index,
     step: stored.name,

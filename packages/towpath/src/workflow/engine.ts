@@ -1,7 +1,7 @@
 import { TowpathError, type Json } from '../kernel/index.ts';
 import { sleep, sql, type Clock, type Database, type Log, type Session } from '../system/index.ts';
 import type { Crash } from './crash.ts';
-import { drive, isCommitted, type Observer } from './drive.ts';
+import { drive, type Observer } from './drive.ts';
 import { takeLease, type Lease } from './lease.ts';
 import type { SignalName, Step } from './model.ts';
 import { createStore, type NewStep, type StoredRun, type StoredStep } from './store.ts';
@@ -116,13 +116,13 @@ export function createWorkflow(needs: WorkflowNeeds) {
       store.insertRun(run, first),
     /** @throws TowpathError `workflow.committed` when an abort comes after a point of no return */
     async signal(run: StoredRun, signal: { name: SignalName; actor: string; reason: string }): Promise<void> {
-      if (signal.name === 'abort' && isCommitted(await store.steps(run.id), steps)) {
+      const committing = needs.steps.filter(({ undoes }) => undoes === 'never').map(({ name }) => name);
+      if (!(await store.signal(run, signal, committing))) {
         throw new TowpathError('workflow.committed', 'it has passed its point of no return', {
           remedy: 'retry',
           hint: '`towpath rollback` returns to the release before in a rollout of its own',
         });
       }
-      await store.signal(run, signal);
     },
   };
 }

@@ -78,6 +78,27 @@ export function createStore(database: Database) {
   const notify = (subject: string): Promise<readonly Row[]> =>
     database.query(sql`select pg_notify('towpath_run', ${subject})`);
 
+  async function begin(
+    tx: Queryable,
+    run: StoredRun,
+    index: number,
+    fence: Fence,
+    state: 'doing' | 'undoing',
+  ): Promise<StoredStep & { readonly ageMs: number }> {
+    const row = await must(
+      tx,
+      // The clock of a step starts anew when it begins to be undone.
+      sql`update towpath.step
+               set state = ${state}, attempt = case when state in (${state}, 'failed') then attempt + 1 else 1 end,
+                   since = case when state = ${state} then since else clock_timestamp() end,
+                   memory = case when state = ${state} then memory else null end
+             where run = ${run.id} and index = ${index} and ${fenced(run.subject, fence)}
+             returning *, greatest(0, extract(epoch from clock_timestamp() - since) * 1000)::float8 as age_ms`,
+      run.subject,
+    );
+    return { ...toStep(row), ageMs: Number(row['age_ms']) };
+  }
+
   return {
     /** @throws the database's 23505 as undefined: another run is active */
     async insertRun(
@@ -174,25 +195,26 @@ export function createStore(database: Database) {
         run.subject,
       );
     },
-    /** @returns the step, and how many milliseconds ago it was first begun by the database's clock */
+    /**
+     * Begins a step; with `unlessAborted` only when no abort has come. An abort and the beginning of a step
+     * wait for each other, so one that was accepted always comes before the point of no return.
+     * @returns the step, and how many milliseconds ago it was first begun by the database's clock
+     */
     async beginStep(
       run: StoredRun,
       index: number,
       fence: Fence,
       state: 'doing' | 'undoing',
-    ): Promise<StoredStep & { readonly ageMs: number }> {
-      const row = await must(
-        database,
-        // The clock of a step starts anew when it begins to be undone.
-        sql`update towpath.step
-               set state = ${state}, attempt = case when state in (${state}, 'failed') then attempt + 1 else 1 end,
-                   since = case when state = ${state} then since else clock_timestamp() end,
-                   memory = case when state = ${state} then memory else null end
-             where run = ${run.id} and index = ${index} and ${fenced(run.subject, fence)}
-             returning *, greatest(0, extract(epoch from clock_timestamp() - since) * 1000)::float8 as age_ms`,
-        run.subject,
-      );
-      return { ...toStep(row), ageMs: Number(row['age_ms']) };
+      unlessAborted: boolean,
+    ): Promise<(StoredStep & { readonly ageMs: number }) | { readonly aborted: Abort }> {
+      return await database.transaction(async (tx) => {
+        if (unlessAborted) {
+          await tx.query(sql`select from towpath.run where id = ${run.id} for update`);
+          const abort = await firstAbort(tx, run.id);
+          if (abort !== undefined) return { aborted: abort };
+        }
+        return await begin(tx, run, index, fence, state);
+      });
     },
     async endStep(
       run: StoredRun,
@@ -219,9 +241,24 @@ export function createStore(database: Database) {
         run.subject,
       );
     },
-    /** pause, resume and promote change the run; abort turns it back unless it must go forward. */
-    async signal(run: StoredRun, signal: { name: SignalName; actor: string; reason: string }): Promise<void> {
-      await database.transaction(async (tx) => {
+    /**
+     * pause, resume and promote change the run; abort turns it back.
+     * @param committing steps from whose beginning a run only goes forward
+     * @returns false when an abort comes after the beginning of one of them: nothing has changed then
+     */
+    async signal(
+      run: StoredRun,
+      signal: { name: SignalName; actor: string; reason: string },
+      committing: readonly string[],
+    ): Promise<boolean> {
+      const accepted = await database.transaction(async (tx) => {
+        if (signal.name === 'abort') {
+          await tx.query(sql`select from towpath.run where id = ${run.id} for update`);
+          const [committed] = await tx.query(
+            sql`select 1 from towpath.step where run = ${run.id} and state <> 'pending' and name = any(${committing}) limit 1`,
+          );
+          if (committed !== undefined) return false;
+        }
         await tx.query(
           sql`insert into towpath.signal (run, name, actor, reason) values (${run.id}, ${signal.name}, ${signal.actor}, ${signal.reason})`,
         );
@@ -235,16 +272,26 @@ export function createStore(database: Database) {
             update towpath.run set status = 'undone', because = ${signal.reason}, ended_at = clock_timestamp()
              where id = ${run.id} and status = 'waiting'`);
         }
+        return true;
       });
       await notify(run.subject);
+      return accepted;
     },
-    async aborted(run: number): Promise<{ actor: string; reason: string } | undefined> {
-      const [row] = await database.query(
-        sql`select actor, reason from towpath.signal where run = ${run} and name = 'abort' order by id limit 1`,
-      );
-      return row === undefined ? undefined : { actor: String(row['actor']), reason: String(row['reason']) };
-    },
+    aborted: (run: number): Promise<Abort | undefined> => firstAbort(database, run),
   };
+}
+
+/** Who asked for a run to be taken back, and why. */
+export interface Abort {
+  readonly actor: string;
+  readonly reason: string;
+}
+
+async function firstAbort(from: Queryable, run: number): Promise<Abort | undefined> {
+  const [row] = await from.query(
+    sql`select actor, reason from towpath.signal where run = ${run} and name = 'abort' order by id limit 1`,
+  );
+  return row === undefined ? undefined : { actor: String(row['actor']), reason: String(row['reason']) };
 }
 
 async function insertSteps(tx: Queryable, run: number, from: number, steps: readonly NewStep[]): Promise<void> {

@@ -138,6 +138,19 @@ describe('a run', () => {
     context.expect(ended).toEqual([{ status: 'undone', because: 'looks wrong' }]);
   });
 
+  test('turns back on an abort that its last step before the point of no return did not hear', async (context) => {
+    const done: string[] = [];
+    const ended: { status?: string; because?: string | null }[] = [];
+    const { workflow } = await workflowOf(context, toySteps(done, { workers: () => delay(500) }), ended);
+    const run = await workflow.begin({ subject: 'app/here', input: {}, actor: 'ann', wait: false }, ALL);
+    await until('it is there', () => done.includes('workers'), within);
+    if (run === undefined) throw new Error('not begun');
+    await workflow.signal(run, { name: 'abort', actor: 'ann', reason: 'not like this' });
+    await until('it is closed', () => ended.length > 0, within);
+    context.expect(done).toEqual(['start', 'traffic', 'workers', 'un-traffic', 'un-workers', 'un-start']);
+    context.expect(ended).toEqual([{ status: 'undone', because: 'not like this' }]);
+  });
+
   test('past its point of no return cannot be aborted and goes on until it is through', async (context) => {
     const done: string[] = [];
     const ended: { status?: string }[] = [];
