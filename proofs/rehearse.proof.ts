@@ -58,6 +58,7 @@ async function run({ quick, signal, log, temporary }: ProofContext): Promise<Pro
         requests_sent: seen.requests.sent,
         requests_lost: seen.requests.lost,
         planted_failures: seen.requests.planted,
+        requests_not_sent: seen.requests.notSent,
         rollback_seconds: Math.max(seen.rollback.byItself, seen.rollback.byHand) / 1000,
         rollback_by_itself_seconds: seen.rollback.byItself / 1000,
         rollback_by_hand_seconds: seen.rollback.byHand / 1000,

@@ -72,6 +72,7 @@ async function requestsOf(stage: Stage): Promise<Observed['requests']> {
     // Failures beyond the ones that are kept in full count as lost.
     lost: failed - planted,
     planted,
+    notSent: all.reduce((sum, one) => sum + one.notSent, 0),
     examples: failures
       .filter((failure) => !byOwn(failure))
       .slice(0, 5)

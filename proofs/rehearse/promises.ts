@@ -7,6 +7,8 @@ export interface Observed {
     readonly lost: number;
     /** The 500s that v3-bad was made to answer, before it was taken back. */
     readonly planted: number;
+    /** Were due, but not sent: this machine could not keep up. */
+    readonly notSent: number;
     /** The first of the lost, each in a sentence. */
     readonly examples: readonly string[];
   };
@@ -77,7 +79,7 @@ export function judgeRehearsal(seen: Observed): readonly Kept[] {
   const { requests, jobs, ticks, ledger, census, outcomes } = seen;
   const first = (lines: readonly string[]): string => (lines[0] === undefined ? '' : `: ${lines[0]}`);
   return [
-    none('lost-request', 'lost requests', requests.lost, 'requests', `${requests.lost} of ${requests.sent} requests were lost${first(requests.examples)}`, `clients, ${requests.sent} requests`), // prettier-ignore
+    none('lost-request', 'lost requests', requests.lost, 'requests', `${requests.lost} of ${requests.sent} requests were lost${first(requests.examples)}`, 'clients'), // prettier-ignore
     {
       promise: 'slow-rollback',
       label: 'slowest rollback',
@@ -89,15 +91,15 @@ export function judgeRehearsal(seen: Observed): readonly Kept[] {
         slowest <= ROLLBACK_MS
           ? ''
           : `a rollback took ${(slowest / 1000).toFixed(1)} s; it must take at most ${ROLLBACK_MS / 1000} s`,
-      source: 'clients and ledger',
+      source: 'clients, ledger',
     },
-    none('duplicate-job', 'duplicate jobs', jobs.duplicate, '', `Shopify saw ${jobs.duplicate} effects too many for ${jobs.approved} approved actions`, `Shopify simulator, ${jobs.approved} actions`), // prettier-ignore
-    none('lost-job', 'lost jobs', jobs.lost, '', `${jobs.lost} of ${jobs.approved} approved actions had no effect at Shopify`, `Shopify simulator, ${jobs.approved} actions`), // prettier-ignore
-    none('duplicate-tick', 'duplicate ticks', ticks.duplicate, '', `${ticks.duplicate} cron ticks took effect twice`, `growth's database, ${ticks.due} ticks due`), // prettier-ignore
-    none('lost-tick', 'lost ticks', ticks.lost, '', `${ticks.lost} of ${ticks.due} cron ticks took no effect`, `growth's database, ${ticks.due} ticks due`), // prettier-ignore
-    none('never-ready-gets-request', 'requests to the release that was never ready', seen.neverReadyRequests, 'requests', `the release that was never ready got ${seen.neverReadyRequests} requests`, 'clients and router'), // prettier-ignore
-    none('tampered-ledger', 'rows of the ledger that do not hold', ledger.problems.length, '', `the ledger does not hold${first(ledger.problems)}`, `towpath evidence verify, ${ledger.rows} rows`), // prettier-ignore
-    none('census', 'differences between the plan and the world', census.length, '', `the world is not as planned${first(census)}`, "the machine's process list, router and control plane"), // prettier-ignore
-    none('outcome', 'rollouts that ended otherwise than they must', outcomes.length, '', `a rollout ended otherwise than it must${first(outcomes)}`, 'ledger'), // prettier-ignore
+    none('duplicate-job', 'duplicate jobs', jobs.duplicate, '', `Shopify saw ${jobs.duplicate} effects too many for ${jobs.approved} approved actions`, 'Shopify simulator'), // prettier-ignore
+    none('lost-job', 'lost jobs', jobs.lost, '', `${jobs.lost} of ${jobs.approved} approved actions had no effect at Shopify`, 'Shopify simulator'), // prettier-ignore
+    none('duplicate-tick', 'duplicate ticks', ticks.duplicate, '', `${ticks.duplicate} cron ticks took effect twice`, 'app database, clock'), // prettier-ignore
+    none('lost-tick', 'lost ticks', ticks.lost, '', `${ticks.lost} of ${ticks.due} cron ticks took no effect`, 'app database, clock'), // prettier-ignore
+    none('never-ready-gets-request', 'requests to a release not ready', seen.neverReadyRequests, 'requests', `the release that was never ready got ${seen.neverReadyRequests} requests`, 'clients, router'), // prettier-ignore
+    none('tampered-ledger', 'ledger rows that do not hold', ledger.problems.length, '', `the ledger does not hold${first(ledger.problems)}`, 'evidence verify'), // prettier-ignore
+    none('census', 'differences of plan and world', census.length, '', `the world is not as planned${first(census)}`, 'processes, router'), // prettier-ignore
+    none('outcome', 'rollouts with a wrong end', outcomes.length, '', `a rollout ended otherwise than it must${first(outcomes)}`, 'ledger'), // prettier-ignore
   ];
 }

@@ -34,13 +34,9 @@ export async function writeReport(
   const own = (act: Act): readonly ReportFigure[] => {
     switch (act.kind) {
       case 'taken-back':
-        return [
-          rollback('from its first failure until it was back at 0 %', seen.rollback.byItself, 'clients and ledger'),
-        ];
+        return [rollback('first failure until back at 0 %', seen.rollback.byItself, 'clients, ledger')];
       case 'by-hand':
-        return [
-          rollback('from the command until the old release had all requests', seen.rollback.byHand, 'clock and ledger'),
-        ];
+        return [rollback('command until the old one serves', seen.rollback.byHand, 'clock, ledger')];
       case 'never-ready':
         return kept.filter(({ promise }) => promise === 'never-ready-gets-request').map(figure);
       case 'first':
@@ -50,7 +46,7 @@ export async function writeReport(
   };
   const groups: ReportGroup[] = [
     {
-      title: 'The whole rehearsal',
+      title: 'The whole run',
       promise: 'Nothing is lost and nothing happens twice, from the first request to the last.',
       entries: [],
       figures: kept
@@ -70,7 +66,7 @@ export async function writeReport(
   const { html, markdown } = renderReports(groups, {
     title: 'Rehearsal of growth',
     note:
-      `${requests.sent} requests, ${jobs.approved} approved actions and ${ticks.due} cron ticks on one machine with ` +
+      `${requests.sent.toLocaleString('en')} requests, ${jobs.approved} approved actions and ${ticks.due} cron ticks on one machine with ` +
       `${availableParallelism()} cores, Node ${process.versions.node}. v3-bad itself answered ${requests.planted} requests ` +
       'with its planted failure before it was taken back; they are not counted as lost.',
   });

@@ -11,15 +11,20 @@ import {
   type Database,
 } from '../../packages/towpath/src/system/index.ts';
 import { openProject, type Project } from '../support/project.ts';
-import { startTraffic, type Traffic } from '../support/traffic/index.ts';
+import { startTraffic, type Mix, type Traffic } from '../support/traffic/index.ts';
 import { startActions, type ActionStream } from './actions.ts';
 import { followLedger } from './ledger-feed.ts';
 import type { Screen } from './screen.ts';
 import { tell } from './story.ts';
 
 const TICK_SECONDS = 5;
-const RPS = 120;
+const RPS = 110;
+/** The list of actions is dear for a small app; most requests are posts, uploads and streams. */
+const MIX: Mix = { get: 20, fresh: 10, echo: 45, upload: 20, slow: 2, events: 1, socket: 2 };
 const ACTIONS_PER_SECOND = 4;
+
+/** Some 20 are under way at a time. On a machine that cannot keep up less is sent, and said, in place of an overload. */
+const MOST_IN_FLIGHT = 200;
 
 /** How fast a rehearsal goes; durations as in towpath.config.ts. */
 export interface Pace {
@@ -135,6 +140,8 @@ export async function openStage(dir: string, pace: Pace, screen: Screen, signal:
       const traffic = await startTraffic({
         url: await url(),
         rps,
+        mix: MIX,
+        maxInFlight: MOST_IN_FLIGHT,
         slowMs: 2000,
         heldMs: [1000, 4000],
         timeoutMs: 30_000,

@@ -16,6 +16,11 @@ export function summary(seen: Observed, kept: readonly Kept[], report: string, p
     ...(broken.length > 0 ? [''] : []),
     `${mark('lost-request')} requests  ${paint.bold(count(requests.sent))} sent, ${paint.bold(count(requests.lost))} lost` +
       `  (planted failures served by v3-bad before it was taken back: ${requests.planted})`,
+    ...(requests.notSent === 0
+      ? []
+      : [
+          `  ${paint.yellow('!')}         ${count(requests.notSent)} more were due and not sent: this machine was too busy to keep up`,
+        ]),
     `${mark('slow-rollback')} rollback  ${paint.bold(seconds(rollback.byItself))} by itself, from v3-bad's first failure; ` +
       `${paint.bold(seconds(rollback.byHand))} by hand, from the command`,
     `${mark('duplicate-job', 'lost-job')} jobs      ${count(jobs.approved)} actions approved, ` +
