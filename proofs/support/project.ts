@@ -7,7 +7,7 @@ import type { LedgerEntry, Plan, RolloutView, Status } from '@towpath/wire';
 import { unixRequest } from '../../packages/towpath/src/system/index.ts';
 import type { ConfigInput } from '../../packages/towpath/src/config/index.ts';
 
-const BIN = fileURLToPath(new URL('../../packages/towpath/bin/towpath.js', import.meta.url));
+export const TOWPATH_BIN = fileURLToPath(new URL('../../packages/towpath/bin/towpath.js', import.meta.url));
 const TOY = fileURLToPath(new URL('toy', import.meta.url));
 const SDK = fileURLToPath(new URL('../../packages/sdk/dist', import.meta.url));
 
@@ -35,6 +35,8 @@ export interface ToyOptions {
   readonly processes?: Partial<ConfigInput['processes']>;
   readonly env?: Readonly<Record<string, string>>;
   readonly migrations?: Partial<NonNullable<ConfigInput['migrations']>>;
+  /** Whatever else of the config, in place of what the toy has. */
+  readonly config?: Partial<ConfigInput>;
 }
 
 /** Short stages, so that a proof sees a whole rollout in seconds; the judge decides on few requests. */
@@ -84,6 +86,7 @@ export async function writeToy(dir: string, options: ToyOptions = {}): Promise<v
     },
     environments: { local: { env: { ...options.env } } },
     rollout: options.rollout ?? QUICK_ROLLOUT,
+    ...options.config,
   };
   await writeFile(
     path.join(dir, 'towpath.config.ts'),
@@ -122,7 +125,7 @@ export function openProject(dir: string, env: Readonly<Record<string, string>> =
 
   const cli: Project['cli'] = async (argv, options = {}) =>
     await new Promise<Ran>((resolve, reject) => {
-      const child = spawn(process.execPath, [BIN, ...argv], {
+      const child = spawn(process.execPath, [TOWPATH_BIN, ...argv], {
         cwd: dir,
         env: { ...environment, ...options.env },
         stdio: ['ignore', 'pipe', 'pipe'],
@@ -180,7 +183,7 @@ export function openProject(dir: string, env: Readonly<Record<string, string>> =
       return entries;
     },
     async startControl(more = {}) {
-      const child = spawn(process.execPath, [BIN, 'serve', '--cwd', dir], {
+      const child = spawn(process.execPath, [TOWPATH_BIN, 'serve', '--cwd', dir], {
         cwd: dir,
         env: { ...environment, ...more },
         stdio: ['ignore', 'ignore', 'inherit'],
