@@ -271,6 +271,8 @@ let instance: Towpath | undefined;
 
 /** This process's handle; the same one every time. */
 export function towpath(): Towpath {
-  instance ??= createTowpath({ env: process.env, say: (line) => process.stderr.write(`${line}\n`) });
+  // console, for it swallows a write that fails: a log on a full disk must not end the app.
+  // oxlint-disable-next-line no-console -- see above
+  instance ??= createTowpath({ env: process.env, say: (line) => console.error(line) });
   return instance;
 }

@@ -41,13 +41,13 @@ export function createArtifacts(needs: ArtifactNeeds): Artifacts {
   const build = async (request: BuildRequest): Promise<Artifact> => {
     const started = needs.elapsed();
     const progress = request.onProgress ?? (() => {});
-    await ensureDir(work);
-    await sweep(work);
     const stage = path.join(work, `${process.pid}-${randomBytes(4).toString('hex')}`);
     const app = path.join(stage, 'app');
-    await ensureDir(stage);
-    await writeFile(path.join(stage, 'owner.json'), JSON.stringify(identify(process.pid)));
     try {
+      await ensureDir(work);
+      await sweep(work);
+      await ensureDir(stage);
+      await writeFile(path.join(stage, 'owner.json'), JSON.stringify(identify(process.pid)));
       progress(
         request.source.kind === 'commit' ? `source of ${request.source.commit}` : `source of ${request.source.dir}`,
       );

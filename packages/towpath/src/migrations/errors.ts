@@ -4,18 +4,17 @@ import type { Migration } from './model.ts';
 
 const ADVICE: Readonly<Record<string, string>> = {
   '42601': 'correct the syntax there',
-  '42P01': 'the table does not exist: is it made by a file that sorts later?',
-  '42P07': 'it exists already: was it made by hand? write `if not exists`, or drop it',
-  '42701': 'the column exists already: was it made by hand? write `if not exists`, or drop it',
-  '42703': 'the column does not exist: is it made by a file that sorts later?',
-  '42501': 'the database user may not do this: grant it, or use the owner in the URL',
-  '23502': 'rows without a value exist: fill them first, then set NOT NULL',
-  '23505': 'duplicates exist: remove them first',
-  '23514': 'rows that break the check exist: correct them first, or add it NOT VALID',
-  '25001':
-    'it cannot run in a transaction: put the one statement into a file of its own that begins with -- towpath: no-transaction',
-  '57014': 'it took longer than migrations.statementTimeout: raise that, or do the work in batches',
-  '53100': 'the disk of the database is full: free space',
+  '42P01': 'correct the name of the table, or make it in a file that sorts earlier',
+  '42P07': 'write `if not exists`, or drop the one that was made by hand',
+  '42701': 'write `if not exists`, or drop the column that was made by hand',
+  '42703': 'correct the name of the column, or make it in a file that sorts earlier',
+  '42501': 'grant the database user the right to do this, or use the owner in the URL',
+  '23502': 'fill the rows without a value first, then set NOT NULL',
+  '23505': 'remove the duplicates first',
+  '23514': 'correct the rows that break the check first, or add it NOT VALID',
+  '25001': 'put the one statement into a file of its own that begins with -- towpath: no-transaction',
+  '57014': 'raise migrations.statementTimeout, or do the work in batches',
+  '53100': 'free space on the disk of the database',
 };
 
 /** What Postgres said about a file, with its place in it. Everything of the file was rolled back. */

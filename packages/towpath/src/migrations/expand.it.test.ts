@@ -181,7 +181,7 @@ test('a controller that dies, loses its lease or is aborted in the middle leaves
   await none();
 
   // As by SIGKILL: the connection is gone in the middle of the file.
-  const killed = expandOn(database).apply(files, options);
+  const killed = expandOn(database).apply(slow, options);
   setTimeout(() => {
     database
       .query(sql`select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'towpath migrations'`)

@@ -61,7 +61,8 @@ export function segment(name: string): string {
 export function explainWriteError(error: unknown, dir: string): unknown {
   if (!hasCode(error, 'ENOSPC', 'EDQUOT')) return error;
   return new TowpathError('provider.disk_full', `no space is left to write under ${dir}`, {
-    remedy: 'retry',
+    // Not to be tried again in silence: a full disk stays full until somebody makes room.
+    remedy: 'undo',
     hint: `free space there (see \`df -h ${dir}\`) and repeat; what runs goes on running, nothing was left half-made`,
     cause: error,
   });
