@@ -1,4 +1,4 @@
-import { TowpathError, type Fence, type Scope } from '../kernel/index.ts';
+import { TowpathError, type Fence, type Role, type Scope } from '../kernel/index.ts';
 import { sleep, systemClock, type Clock } from '../system/index.ts';
 import type { Instance, InstanceSpec, Provider } from './contract.ts';
 import { uncertain } from './errors.ts';
@@ -62,21 +62,25 @@ export async function ensureInstance(
   }
 }
 
-/** Makes sure the instance has ended; its record stays. Errors as `ensureInstance`. */
-export async function ensureStopped(
+/** Tells an instance its role, as often as it takes; the acknowledgement is another matter. Errors as `ensureInstance`. */
+export async function ensureRole(
   provider: Provider,
-  scope: Scope,
-  id: string,
+  instance: { readonly scope: Scope; readonly id: string; readonly role: Role },
   fence: Fence,
   signal: AbortSignal,
   options: EnsureOptions = {},
 ): Promise<void> {
-  const patience = patient(options, signal);
-  await patience.keepTrying(async () => {
-    const before = await provider.get(scope, id, signal);
-    if (before === undefined || before.state === 'stopped') return;
-    await provider.stop(scope, id, fence, signal);
-  });
+  const { scope, id, role } = instance;
+  await patient(options, signal).keepTrying(() => provider.setRole(scope, id, role, fence, signal));
+}
+
+/** Looks until the provider answers. Errors as `ensureInstance`. */
+export function patientLooks(provider: Provider, scope: Scope, options: EnsureOptions = {}) {
+  return {
+    list: (signal: AbortSignal) => patient(options, signal).keepTrying(() => provider.list(scope, signal)),
+    get: (id: string, signal: AbortSignal) =>
+      patient(options, signal).keepTrying(() => provider.get(scope, id, signal)),
+  };
 }
 
 /** Makes sure the instance is gone, and looks that it is. Errors as `ensureInstance`. */

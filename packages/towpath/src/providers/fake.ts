@@ -161,7 +161,7 @@ export function createFakeProvider(options: FakeOptions = {}): FakeProvider {
       ready: false,
       lines: [],
     };
-    if (options.obedient ?? true) made.acknowledged = { role: spec.role, inFlight: 0, at: clock.now() };
+    if (options.obedient ?? true) made.acknowledged = { role: spec.role, inFlight: 0, ready: true, at: clock.now() };
     machines.set(made.id, made);
     return made;
   };
@@ -226,7 +226,7 @@ export function createFakeProvider(options: FakeOptions = {}): FakeProvider {
         const made = find(scope, id);
         if (made === undefined) throw gone(`there is no instance ${id}`);
         made.role = role;
-        if (options.obedient ?? true) made.acknowledged = { role, inFlight: 0, at: clock.now() };
+        if (options.obedient ?? true) made.acknowledged = { role, inFlight: 0, ready: true, at: clock.now() };
       }),
     stop: (scope, id, fence, signal) =>
       mutate(`stop ${id}`, scope, fence, signal, () => {

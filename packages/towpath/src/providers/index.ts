@@ -9,5 +9,5 @@ export type {
   Provider,
   ProviderLimits,
 } from './contract.ts';
-export { ensureDestroyed, ensureInstance, ensureStopped, type EnsureOptions } from './ensure.ts';
+export { ensureDestroyed, ensureInstance, ensureRole, patientLooks, type EnsureOptions } from './ensure.ts';
 export { createLocalProvider, type LocalProviderOptions, type SupervisionEvent } from './local/index.ts';

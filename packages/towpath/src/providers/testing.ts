@@ -1,7 +1,7 @@
 import { describe, test, type TestContext } from 'vitest';
 import { asTowpathError, type Scope } from '../kernel/index.ts';
 import type { Instance, InstanceSpec, Provider } from './contract.ts';
-import { ensureDestroyed, ensureInstance, ensureStopped } from './ensure.ts';
+import { ensureDestroyed, ensureInstance } from './ensure.ts';
 import { sleep } from '../system/index.ts';
 
 export { createFakeProvider, type FakeMood, type FakeOptions, type FakeProvider } from './fake.ts';
@@ -94,8 +94,7 @@ export function providerContract(name: string, open: (context: TestContext) => P
       const { expect, signal } = context;
       const { provider, runnable } = await open(context);
       const { id } = await ensureInstance(provider, specOf(runnable), first, signal, quick);
-      await ensureStopped(provider, testScope, id, first, signal, quick);
-      await ensureStopped(provider, testScope, id, first, signal, quick);
+      await look(() => provider.stop(testScope, id, first, signal));
       await look(() => provider.stop(testScope, id, first, signal));
       await look(() => provider.stop(testScope, 'nobody', first, signal));
       const after = await look(() => provider.get(testScope, id, signal));

@@ -1,5 +1,5 @@
 import { TowpathError, type Fence } from '../kernel/index.ts';
-import type { Instance } from '../providers/index.ts';
+import { ensureDestroyed, patientLooks, type Instance } from '../providers/index.ts';
 import type { RouterState, RouteTable } from '../router/index.ts';
 import { until } from '../system/index.ts';
 import type { Release } from './model.ts';
@@ -10,7 +10,7 @@ import { webGroup } from './wanted.ts';
 export function createWorld(needs: ReleaseNeeds) {
   const { scope, provider, router } = needs;
 
-  const list = (signal: AbortSignal): Promise<readonly Instance[]> => provider.list(scope, signal);
+  const { list, get } = patientLooks(provider, scope);
 
   async function instancesOf(release: number, signal: AbortSignal): Promise<readonly Instance[]> {
     return (await list(signal)).filter((instance) => instance.release === release && instance.kind !== 'cron');
@@ -90,7 +90,7 @@ export function createWorld(needs: ReleaseNeeds) {
       await until(
         what,
         async (look) => {
-          const now = await provider.get(scope, instance.id, look);
+          const now = await get(instance.id, look);
           if (now === undefined || now.state === 'failed' || now.restarts - instance.restarts >= 2)
             throw crashed(release.number, instance.group, now);
           if (group.kind === 'web' && web !== undefined && now.address !== undefined) {
@@ -131,7 +131,7 @@ export function createWorld(needs: ReleaseNeeds) {
       async () => {
         const left = (await list(signal)).filter(choose);
         if (left.length === 0) return true;
-        await Promise.all(left.map((instance) => provider.destroy(scope, instance.id, fence, signal)));
+        await Promise.all(left.map((instance) => ensureDestroyed(provider, scope, instance.id, fence, signal)));
         destroyed += left.length;
         return false;
       },
@@ -140,7 +140,7 @@ export function createWorld(needs: ReleaseNeeds) {
     return destroyed;
   }
 
-  return { list, instancesOf, route, proveWeights, ready, destroyAll };
+  return { list, get, instancesOf, route, proveWeights, ready, destroyAll };
 }
 export type World = ReturnType<typeof createWorld>;
 

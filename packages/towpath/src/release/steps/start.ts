@@ -51,19 +51,22 @@ export function startStep(tools: StepTools) {
     },
     async verify(input, context) {
       const release = await store.get(input.to);
-      const found = await world.instancesOf(input.to, context.signal);
-      const wanted = wantedOf(release.config).filter(({ group }) => startsNow(release.config.processes[group]));
-      const up = found.filter((instance) => instance.state === 'running');
-      if (up.length < wanted.length) {
+      const wanted = wantedOf(release.config).filter(({ group }) => startsNow(release.config.processes[group])).length;
+      const running = async (): Promise<number> =>
+        (await world.instancesOf(input.to, context.signal)).filter((instance) => instance.state === 'running').length;
+      // Ready may be said a moment before the provider reports it.
+      await until('the new instances run', async () => (await running()) >= wanted, {
+        every: 50,
+        within: 5000 + 2 * provider.limits.listLagMs,
+        signal: context.signal,
+      }).catch(async () => {
+        context.signal.throwIfAborted();
         throw new TowpathError(
           'rollout.instance_crashed',
-          `${up.length} of ${wanted.length} instances of release ${input.to} run`,
-          {
-            remedy: 'undo',
-            hint: `see \`towpath logs --release ${input.to}\``,
-          },
+          `${await running()} of ${wanted} instances of release ${input.to} run`,
+          { remedy: 'undo', hint: `see \`towpath logs --release ${input.to}\`` },
         );
-      }
+      });
       if (webGroup(release.config) !== undefined) {
         await until(
           'the router reaches the new instances',
@@ -78,7 +81,7 @@ export function startStep(tools: StepTools) {
           { every: 50, within: 10_000, signal: context.signal },
         );
       }
-      return `${up.length} of ${wanted.length} instances run and are ready`;
+      return `${wanted} of ${wanted} instances run and are ready`;
     },
     async undo(input, context) {
       const release = await store.find(input.to);

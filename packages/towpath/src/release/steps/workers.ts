@@ -1,5 +1,5 @@
 import { TowpathError } from '../../kernel/index.ts';
-import { ensureInstance, type Instance } from '../../providers/index.ts';
+import { ensureDestroyed, ensureInstance, ensureRole, type Instance } from '../../providers/index.ts';
 import { until } from '../../system/index.ts';
 import type { Step, StepContext } from '../../workflow/index.ts';
 import type { Release, RolloutInput } from '../model.ts';
@@ -26,7 +26,7 @@ export function workersStep(tools: StepTools) {
     for (const instance of instances) {
       if (instance.role === role) continue;
       await context.effect(`${instance.group} ${instance.id}: ${role}`, (fence) =>
-        provider.setRole(scope, instance.id, role, fence, context.signal),
+        ensureRole(provider, { scope, id: instance.id, role }, fence, context.signal),
       );
     }
   }
@@ -47,7 +47,7 @@ export function workersStep(tools: StepTools) {
         await until(
           `${name} of release ${release.number} has finished its jobs`,
           async (signal) => {
-            const now = await provider.get(scope, instance.id, signal);
+            const now = await world.get(instance.id, signal);
             if (now === undefined || now.state === 'failed' || now.state === 'stopped') return true;
             return now.acknowledged?.role === 'draining' && now.acknowledged.inFlight === 0;
           },
@@ -76,7 +76,7 @@ export function workersStep(tools: StepTools) {
 
   const destroy = (instance: Instance, context: StepContext): Promise<void> =>
     context.effect(`end ${instance.group} ${instance.id}`, (fence) =>
-      provider.destroy(scope, instance.id, fence, context.signal),
+      ensureDestroyed(provider, scope, instance.id, fence, context.signal),
     );
 
   /** Workers that were given up after a crash loop go, so that they are made anew. */
@@ -107,7 +107,7 @@ export function workersStep(tools: StepTools) {
       if (group.handover !== 'generation') continue;
       await until(
         `${name} of release ${release.number} does the work`,
-        async (signal) => (await provider.get(scope, instance.id, signal))?.acknowledged?.role === 'active',
+        async (signal) => (await world.get(instance.id, signal))?.acknowledged?.role === 'active',
         { every: 25, within: group.readiness.timeout, signal: context.signal },
       );
     }
