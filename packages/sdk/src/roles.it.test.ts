@@ -3,8 +3,8 @@ import { startInstance } from './testing/instance.ts';
 
 const LOOP = `
 let n = 0;
-tow.ready();
 tow.shutdown([{ name: 'end', close: () => console.log('closed') }], { timeoutMs: 3000 });
+tow.ready();
 await tow.workLoop({
   idleMs: 10,
   claim: async () => { n++; console.log('claim'); await new Promise((r) => setTimeout(r, 20)); return n; },
