@@ -140,7 +140,17 @@ export function createWorld(needs: ReleaseNeeds) {
     return destroyed;
   }
 
-  return { list, get, instancesOf, route, proveWeights, ready, destroyAll };
+  /** @throws TowpathError `rollout.orphans` */
+  async function proveGone(release: number, signal: AbortSignal): Promise<string> {
+    const left = await instancesOf(release, signal);
+    if (left.length === 0) return `no instance of release ${release} is left`;
+    throw new TowpathError('rollout.orphans', `${left.length} instances of release ${release} are still there`, {
+      remedy: 'retry',
+      hint: 'they are removed on the next try',
+    });
+  }
+
+  return { list, get, instancesOf, proveGone, route, proveWeights, ready, destroyAll };
 }
 export type World = ReturnType<typeof createWorld>;
 
