@@ -1,3 +1,4 @@
+import os from 'node:os';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { RolloutView, SignalAnswer } from '@towpath/wire';
@@ -77,7 +78,10 @@ export const proof: Proof = {
       // Both ends are cut off: the time that the last answers take is not time in which was sent.
       const seconds = (performance.now() - started) / 1000;
       const counted = await traffic.stop();
-      notes.push(...told(counted));
+      notes.push(
+        ...told(counted),
+        `load average at the end: ${os.loadavg()[1]?.toFixed(1)} on ${os.cpus().length} cores`,
+      );
       return { figures: { ...figures, ...read(counted, seconds) }, notes };
     } finally {
       await traffic?.stop().catch(() => undefined);

@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises';
+import os from 'node:os';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { stepKinds } from '../packages/towpath/src/release/index.ts';
@@ -66,6 +67,7 @@ export const proof: Proof = {
 
       const counted = await traffic.stop();
       const failed = counted.failed - setting.planted;
+      notes.push(`load average at the end: ${os.loadavg()[1]?.toFixed(1)} on ${os.cpus().length} cores`);
       if (failed > 0) notes.push(...failures(counted));
       return {
         figures: {
