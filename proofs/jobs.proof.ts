@@ -3,7 +3,7 @@ import type { RolloutView } from '@towpath/wire';
 import { openDatabase, sql, type Database } from '../packages/towpath/src/system/index.ts';
 import type { Proof } from './proof.ts';
 import { countActions, countInterleaved, countTicks } from './support/jobs/count.ts';
-import { prepareGrowth, SCHEDULE } from './support/jobs/growth.ts';
+import { prepareGrowth, SCHEDULE, TICK_SECONDS } from './support/jobs/growth.ts';
 import { startKilling } from './support/jobs/killer.ts';
 import { operate } from './support/jobs/operator.ts';
 import { seeded } from './support/jobs/random.ts';
@@ -11,11 +11,11 @@ import { rollOut } from './support/jobs/rollouts.ts';
 
 const SEED = 20_260_502;
 const RECOMMENDERS = ['seo-ctr', 'metaobject', 'merch-playbook', 'guided-selling', 'web-vitals'];
-/** After the last kill: for actions of killed workers to be claimed again, and late ticks to be run. */
-const SETTLE_MS = 120_000;
+/** After the last kill: for actions of killed workers to be claimed again, and for ticks that queue to be run. */
+const SETTLE_MS = 300_000;
 
-const FULL = { rollouts: 50, actions: 5000, perSecond: 14, ticks: 1000, kills: 50, every: [1500, 4500] } as const;
-const QUICK = { rollouts: 3, actions: 200, perSecond: 14, ticks: 40, kills: 5, every: [1000, 3000] } as const;
+const FULL = { rollouts: 50, actions: 5000, perSecond: 9, ticks: 1000, kills: 50, every: [1500, 4500] } as const;
+const QUICK = { rollouts: 3, actions: 200, perSecond: 12, ticks: 40, kills: 5, every: [1000, 3000] } as const;
 
 export const proof: Proof = {
   name: 'jobs',
@@ -57,7 +57,7 @@ export const proof: Proof = {
 
       let serving = first.to;
       const from = Date.now();
-      const operator = operate(url ?? '', work, signal);
+      const operator = operate(url ?? '', { atLeast: work.actions, perSecond: work.perSecond }, signal);
       killing = startKilling({
         dir: project.dir,
         random: seeded(SEED),
@@ -66,7 +66,7 @@ export const proof: Proof = {
       });
       const random = seeded(SEED + 1);
       const rollouts: RolloutView[] = [];
-      const due = (): number => Math.floor((Date.now() - from) / 2000) * RECOMMENDERS.length;
+      const due = (): number => Math.floor((Date.now() - from) / (TICK_SECONDS * 1000)) * RECOMMENDERS.length;
       while (
         rollouts.length < work.rollouts ||
         due() < work.ticks + RECOMMENDERS.length ||
@@ -84,7 +84,7 @@ export const proof: Proof = {
           `${rollouts.length} rollouts, ${due()} ticks due, ${operator.approved.size} actions, ${killing.kills()} kills: ${how.join(', ')}`,
         );
       }
-      await operator.done;
+      await operator.finish();
       await killing.stop();
       const until = Date.now();
       log('no more kills; the rest is worked off');

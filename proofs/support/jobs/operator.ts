@@ -8,8 +8,11 @@ const MOST_AT_ONCE = 16;
 export interface Operator {
   /** Keys of the actions whose approval was answered. */
   readonly approved: ReadonlySet<string>;
-  /** Resolves when all are approved. @throws when the app did not take one within two minutes */
-  readonly done: Promise<void>;
+  /**
+   * Begins no more, once there are as many as were asked for. Resolves when all are approved.
+   * @throws when the app did not take one within two minutes
+   */
+  finish(): Promise<void>;
 }
 
 /**
@@ -18,10 +21,11 @@ export interface Operator {
  */
 export function operate(
   url: string,
-  load: { readonly actions: number; readonly perSecond: number },
+  load: { readonly atLeast: number; readonly perSecond: number },
   signal: AbortSignal,
 ): Operator {
   const approved = new Set<string>();
+  let enough = false;
   const ask = async (route: string, init: { readonly body?: string; readonly key?: string }): Promise<unknown> => {
     const deadline = performance.now() + PATIENCE_MS;
     for (;;) {
@@ -65,7 +69,7 @@ export function operate(
   const all = async (): Promise<void> => {
     const inHand = new Set<Promise<void>>();
     const started = performance.now();
-    for (let n = 0; n < load.actions; n++) {
+    for (let n = 0; n < load.atLeast || !enough; n++) {
       await delay(Math.max(0, started + (n * 1000) / load.perSecond - performance.now()), undefined, { signal });
       while (inHand.size >= MOST_AT_ONCE) await Promise.race(inHand);
       const work: Promise<void> = one(n).finally(() => inHand.delete(work));
@@ -76,7 +80,13 @@ export function operate(
   const done = all();
   // Whoever waits for it is told; until then it must not end the process.
   done.catch(() => {});
-  return { approved, done };
+  return {
+    approved,
+    finish() {
+      enough = true;
+      return done;
+    },
+  };
 }
 
 class Refused extends Error {}
