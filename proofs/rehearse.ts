@@ -73,7 +73,7 @@ async function main(argv: readonly string[]): Promise<number> {
     screen.plain(screen.paint.red(`FAILED  processes were left behind and had to be ended: ${left.join(', ')}`));
     exit ||= 1;
   }
-  if (exit === 0) await rm(dir, { recursive: true, force: true });
+  if (exit === 0 || exit === 130) await rm(dir, { recursive: true, force: true });
   else screen.plain(`  kept for a look: ${dir}`);
   screen.plain(`  ${((performance.now() - started) / 1000).toFixed(0)} s, everything is stopped`, '');
   return exit;

@@ -1,10 +1,13 @@
 import { stripVTControlCharacters } from 'node:util';
 
-const WIDTH = 100;
+const WIDEST = 100;
+/** Of the seconds before each line. */
+const STAMP = 10;
 
 export interface Output {
   write(text: string): unknown;
   readonly isTTY?: boolean;
+  readonly columns?: number;
 }
 
 /** What a person watches: lines with the seconds since the start, and below them, on a terminal, the state of things now. */
@@ -36,6 +39,8 @@ export interface Paint {
 export function createScreen(output: Output, env: Readonly<Record<string, string | undefined>>): Screen {
   const live = output.isTTY === true && env['TERM'] !== 'dumb' && (env['CI'] ?? '') === '';
   const paint = createPaint(output.isTTY === true && env['TERM'] !== 'dumb' && (env['NO_COLOR'] ?? '') === '');
+  // A line that wraps could not be redrawn.
+  const width = Math.min(WIDEST, output.columns ?? WIDEST);
   const started = performance.now();
   let footer = '';
 
@@ -46,19 +51,19 @@ export function createScreen(output: Output, env: Readonly<Record<string, string
   const stamp = (): string => paint.dim(`${((performance.now() - started) / 1000).toFixed(1).padStart(6)} s`);
   return {
     paint,
-    say: (line) => write(`${stamp()}  ${tinted(cut(line, WIDTH - 10), paint)}`),
+    say: (line) => write(`${stamp()}  ${tinted(cut(line, width - STAMP), paint)}`),
     command: (line) => write(`${stamp()}  ${paint.cyan(`$ ${line}`)}`),
     act(title) {
-      const rule = '─'.repeat(Math.max(0, WIDTH - title.length - 4));
+      const rule = '─'.repeat(Math.max(0, width - title.length - 4));
       write('', paint.bold(`── ${title} ${rule}`));
     },
     plain: (...lines) => write(...lines),
     now(line, settled) {
       if (live) {
-        footer = `${stamp()}  ${paint.dim(cut(line, WIDTH - 10))}`;
+        footer = `${stamp()}  ${paint.dim(cut(line, width - STAMP))}`;
         output.write(`\r\u001B[K${footer}`);
       } else if (settled) {
-        write(`${stamp()}  ${paint.dim(cut(line, WIDTH - 10))}`);
+        write(`${stamp()}  ${paint.dim(cut(line, width - STAMP))}`);
       }
     },
     close() {
