@@ -185,6 +185,24 @@ test('paused deploys are told with the way on', ({ expect }) => {
   expect(text).toContain('→ towpath report');
 });
 
+test('what is in the way is told with what to do', ({ expect }) => {
+  const [environment] = STATUS.environments;
+  const trouble = {
+    code: 'router.port_taken',
+    message: 'port 8080 on 127.0.0.1 is taken by process 4711 (node other.js)',
+    hint: 'stop it, and the router takes the port by itself',
+    remedy: 'fix-input' as const,
+    id: 'a1b2c3d4',
+  };
+  const inTheWay = {
+    ...STATUS,
+    environments: environment === undefined ? [] : [{ ...environment, rollout: null, trouble: [trouble] }],
+  };
+  const text = renderStatus(inTheWay, { columns: 80, now: NOW, paint: plain }).join('\n');
+  expect(text).toContain(`! ${trouble.message}`);
+  expect(text).toContain(trouble.hint);
+});
+
 test('the live region writes only lines that differ, and shrinks', ({ expect }) => {
   const written: string[] = [];
   const region = createLiveRegion({ write: (text) => written.push(text), isTTY: true, columns: 80, rows: 24 });
