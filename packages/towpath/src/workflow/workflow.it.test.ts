@@ -69,11 +69,12 @@ async function workflowOf(
   context: Pick<TestContext, 'onTestFinished'>,
   steps: Step<Json>[],
   ended: { status?: string; because?: string | null }[] = [],
+  clock = systemClock,
 ) {
   const database = await open(context);
   const workflow = createWorkflow({
     database,
-    clock: systemClock,
+    clock,
     log: createLog(() => {}, systemClock.now),
     holder: 'test',
     ttlMs: 3000,
@@ -107,6 +108,37 @@ describe('a run', () => {
     context.expect(done).toEqual(['start', 'traffic', 'workers', 'commit']);
     await delay(100);
     context.expect(ended).toEqual([{ status: 'done', because: null }]);
+  });
+
+  test('measures the age of a step by no clock that can be set', async (context) => {
+    let off = 0;
+    const ages: number[] = [];
+    const ended: { status?: string }[] = [];
+    const [start] = toySteps([]);
+    const steps: Step<Json>[] =
+      start === undefined
+        ? []
+        : [
+            {
+              ...start,
+              async do(_input, step) {
+                ages.push(step.age());
+                off = -3_600_000;
+                await delay(50);
+                ages.push(step.age());
+                off = 3_600_000;
+                ages.push(step.age());
+              },
+            },
+          ];
+    const clock = { now: () => systemClock.now() + off, elapsed: systemClock.elapsed };
+    const { workflow } = await workflowOf(context, steps, ended, clock);
+    await workflow.begin({ subject: 'app/here', input: {}, actor: 'ann', wait: false }, ALL.slice(0, 1));
+    await until('it is closed', () => ended.length > 0, within);
+    const [first = -1, second = -1, third = -1] = ages;
+    context.expect(first).toBeGreaterThanOrEqual(0);
+    context.expect(second - first).toBeGreaterThanOrEqual(49);
+    context.expect(third).toBeLessThan(10_000);
   });
 
   test('that fails is taken back by rank, traffic first, instances last', async (context) => {
