@@ -273,3 +273,27 @@ test('pause holds a stage, promote goes on without the rest of the waiting', asy
   await ask('promote');
   expect((await subject.ended(run.id)).status).toBe('done');
 });
+
+test('a rollback gives the work back to old workers that crashed before, and to those that were given up', async (context) => {
+  const { expect } = context;
+  const subject = await open(context, {});
+  await subject.deploy('v1');
+  subject.change('v2', { rollout: { ...configOf().rollout, bake: '1h' } });
+  const run = await subject.begin();
+  await until(
+    'the new release bakes',
+    async () =>
+      (await subject.environment.runs.steps(run.id)).some((step) => step.name === 'bake' && step.state === 'doing'),
+    within,
+  );
+  const old = subject.provider.world(SCOPE).filter((one) => one.release === 1 && one.kind === 'worker');
+  for (const { id } of old) {
+    for (let crashes = 0; crashes < 3; crashes++)
+      subject.provider.crash(id, { reason: 'signalled', signal: 'SIGKILL' });
+    subject.provider.setReady(id, true);
+  }
+  subject.provider.fail(old[1]?.id ?? '');
+  await control(subject.environment, { signal: 'rollback', actor: 'ann', reason: '' }, context.signal);
+  expect((await subject.ended(run.id)).status).toBe('undone');
+  expect(wrong(subject, 1)).toEqual([]);
+});
