@@ -36,7 +36,7 @@ export const proof: Proof = {
     { figure: 'kills', is: 'at least', limit: FULL.kills, unit: 'kills', fullOnly: true },
   ],
   quick: true,
-  minutes: { quick: 3, full: 20 },
+  minutes: { quick: 4, full: 30 },
   async run({ quick, signal, log, temporary }) {
     const work = quick ? QUICK : FULL;
     const growth = await prepareGrowth(await temporary());
