@@ -105,11 +105,9 @@ async function ended(stage: Stage, id: number): Promise<RolloutView> {
   const deadline = performance.now() + ROLLOUT_MS;
   for (;;) {
     stage.signal.throwIfAborted();
-    const now = await stage.project.rollout(id).catch(() => undefined);
-    if (now !== undefined && now.endedAt !== null && now.report !== null) {
-      await stage.caughtUp();
-      return now;
-    }
+    await stage.caughtUp();
+    const now = stage.finished.has(id) ? await stage.project.rollout(id).catch(() => undefined) : undefined;
+    if (now !== undefined && now.endedAt !== null && now.report !== null) return now;
     if (performance.now() > deadline) throw new Error(`rollout ${id} did not end within ${ROLLOUT_MS / 1000} s`);
     await delay(100);
   }

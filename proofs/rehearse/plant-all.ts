@@ -34,7 +34,7 @@ export async function plantAll(
     const broken = judgeRehearsal(await observe(stage, all, serving)).filter(({ ok }) => !ok);
     const fresh = broken.filter(({ promise }) => !known.has(promise));
     stage.screen.say(fresh.map(({ reason }) => `found: ${reason}`).join(' | ') || 'found: nothing');
-    if (!fresh.some(({ promise }) => promise === one.promise))
+    if (!broken.some(({ promise }) => promise === one.promise))
       missed.push(`${one.does}: ${one.promise} was not found broken`);
     for (const { promise, reason } of fresh) {
       if (promise !== one.promise) missed.push(`${one.does}: also found ${promise}: ${reason}`);

@@ -47,6 +47,8 @@ export interface Stage {
   nameOf(release: number): string;
   /** Whether a release was taken back, so that deploys are paused. */
   takenBack: boolean;
+  /** Rollouts whose last row is in the ledger. */
+  readonly finished: ReadonlySet<number>;
   /** When the timeline shows all that the ledger has. */
   caughtUp(): Promise<void>;
   /** Every traffic that was started, running or not. */
@@ -95,6 +97,7 @@ export async function openStage(dir: string, pace: Pace, screen: Screen, signal:
       names.set(Number(entry.body['release']), version);
   };
   let waiting: number | null = null;
+  const finished = new Set<number>();
   const feed = followLedger(place, (entry) => {
     learn(entry);
     // Every stage begins without requests to judge by; once told is enough.
@@ -104,6 +107,7 @@ export async function openStage(dir: string, pace: Pace, screen: Screen, signal:
     }
     const line = entry.rollout === null && entry.kind !== 'release.created' ? undefined : tell(entry, nameOf);
     if (line !== undefined) screen.say(line);
+    if (entry.kind === 'rollout.finished' && entry.rollout !== null) finished.add(entry.rollout);
   });
 
   const url = async (): Promise<string> => {
@@ -134,6 +138,7 @@ export async function openStage(dir: string, pace: Pace, screen: Screen, signal:
     })),
     nameOf,
     takenBack: false,
+    finished,
     caughtUp: () => feed.catchUp(),
     traffics,
     async load({ rps } = { rps: RPS }) {
