@@ -1,5 +1,5 @@
 import { asTowpathError, type Fence, type TowpathError } from '../kernel/index.ts';
-import { ensureInstance } from '../providers/index.ts';
+import { ensureDestroyed, ensureInstance, ensureRole } from '../providers/index.ts';
 import { sleep } from '../system/index.ts';
 import type { Duty } from '../workflow/index.ts';
 import type { ReleaseNeeds } from './needs.ts';
@@ -58,12 +58,13 @@ export function createKeeper(
       // An end that lies ahead was written before the clock was set back: it is old enough.
       const age = needs.clock.now() - (failed.lastExit?.at ?? 0);
       if (failed.state !== 'failed' || (age >= 0 && age < REVIVE_AFTER_MS)) continue;
-      await provider.destroy(scope, failed.id, fence, signal);
+      await ensureDestroyed(provider, scope, failed.id, fence, signal);
     }
     for (const { group, index } of wantedOf(release.config)) {
       const spec = specOf(scope, release, servingRun ?? 0, group, index, 'active', values);
       const instance = await ensureInstance(provider, spec, fence, signal);
-      if (instance.role !== 'active') await provider.setRole(scope, instance.id, 'active', fence, signal);
+      if (instance.role !== 'active')
+        await ensureRole(provider, { scope, id: instance.id, role: 'active' }, fence, signal);
     }
     const wanted = new Set(
       wantedOf(release.config).map(
@@ -92,7 +93,7 @@ export function createKeeper(
     for (const extra of instances.filter((instance) => instance.kind !== 'cron' && !wanted.has(instance.token))) {
       if (await busy()) return;
       log.warn('keeper.orphan', { id: extra.id, token: extra.token });
-      await provider.destroy(scope, extra.id, fence, signal);
+      await ensureDestroyed(provider, scope, extra.id, fence, signal);
     }
   }
 
