@@ -1,4 +1,3 @@
-export { defineConfig } from './define.ts';
 export { CONFIG_FILE, loadConfig, type LoadedConfig, type LoadOptions } from './load.ts';
 export { configJsonSchema, type SchemaNode } from './describe.ts';
 export { referenceEntries, type ReferenceEntry } from './reference.ts';

@@ -1,9 +1,8 @@
 import path from 'node:path';
+import { CONFIG_FILE } from '../config/index.ts';
 import { TowpathError } from '../kernel/index.ts';
 import { kindOf, readText, writeAtomic } from '../system/index.ts';
 import type { Discovery } from './discover.ts';
-
-const CONFIG_FILE = 'towpath.config.ts';
 
 /**
  * Writes the config, and keeps `.towpath/` out of git.

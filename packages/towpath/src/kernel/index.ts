@@ -1,12 +1,11 @@
 export { TowpathError, asTowpathError, type ErrorBody, type Remedy } from './errors.ts';
 export { Secret } from './secret.ts';
-export { percent, parseDuration, formatDuration, type Percent } from './units.ts';
+export { parseDuration, formatDuration } from './units.ts';
 export { nearest } from './near.ts';
 export { canonicalJson, sha256, type Json } from './json.ts';
 export {
   HISTOGRAM_BUCKETS,
   bucketOf,
-  bucketFloor,
   mergeHistograms,
   subtractHistogram,
   quantile,

@@ -1,20 +1,3 @@
-import { TowpathError } from './errors.ts';
-
-/** A share of traffic, 0 to 100. */
-export type Percent = number & { readonly __percent: unique symbol };
-
-/** @throws TowpathError `units.percent` outside 0..100 */
-export function percent(value: number): Percent {
-  if (!(value >= 0 && value <= 100)) {
-    throw new TowpathError('units.percent', `${value} is not a percentage`, {
-      remedy: 'fix-input',
-      hint: 'give a number from 0 to 100',
-    });
-  }
-  // oxlint-disable-next-line no-unsafe-type-assertion -- the brand is only made here, after the check
-  return value as Percent;
-}
-
 const UNIT_MS = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
 const DURATION = /^(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)$/;
 

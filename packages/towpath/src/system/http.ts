@@ -7,11 +7,15 @@ import http from 'node:http';
  */
 export async function probe(url: string, withinMs: number, signal: AbortSignal): Promise<number | undefined> {
   return await new Promise((resolve) => {
-    const request = http.get(url, { agent: false, signal: AbortSignal.any([signal, AbortSignal.timeout(withinMs)]) }, (answer) => {
-      answer.resume();
-      answer.on('end', () => resolve(answer.statusCode));
-      answer.on('error', () => resolve(undefined));
-    });
+    const request = http.get(
+      url,
+      { agent: false, signal: AbortSignal.any([signal, AbortSignal.timeout(withinMs)]) },
+      (answer) => {
+        answer.resume();
+        answer.on('end', () => resolve(answer.statusCode));
+        answer.on('error', () => resolve(undefined));
+      },
+    );
     request.on('error', () => resolve(undefined));
   });
 }

@@ -13,7 +13,6 @@ export {
   sql,
   fragment,
   safeUrl,
-  explainConnectionError,
   type Database,
   type Queryable,
   type Row,
