@@ -51,8 +51,8 @@ async function run({ quick, signal, log, temporary }: ProofContext): Promise<Pro
     notes.push(...kept.filter(({ ok }) => !ok).map(({ reason }) => reason));
 
     const found = await plantAll(stage, acts, kept);
-    notes.push(...found.missed);
     if (!quick) for (const promise of END_TO_END) found.missed.push(...(await endToEnd(promise, signal, log)));
+    notes.push(...found.missed);
     return {
       figures: {
         requests_sent: seen.requests.sent,
