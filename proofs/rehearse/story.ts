@@ -58,7 +58,9 @@ export function tell(entry: LedgerEntry, name: NameOf): string | undefined {
     case 'migration.applied':
       return `✓ migration ${text(body, 'name')}${took}`;
     case 'signal.received':
-      return `! ${entry.actor} asks to ${text(body, 'signal')}`;
+      return entry.actor === 'engine'
+        ? '! turning back, by itself'
+        : `! ${entry.actor} asks to ${text(body, 'signal')}`;
     case 'rollout.finished': {
       const outcome = text(body, 'outcome');
       const mark = outcome === 'promoted' ? '✓' : outcome === 'rolled-back' ? '↩' : '✗';

@@ -47,12 +47,13 @@ export async function up(options: LocalOptions): Promise<UpAnswer> {
     });
   };
   let last: EnvironmentView | undefined;
+  const refuse = createRefusal();
   const ready = await until(
     'the router runs',
     async (signal) => {
       last = await look(signal);
       if (last.url !== null && last.router !== null) return last;
-      refuseWhatStays(last);
+      refuse(last);
       return undefined;
     },
     { every: 50, within: 30_000, signal: options.signal },
@@ -80,10 +81,17 @@ export async function up(options: LocalOptions): Promise<UpAnswer> {
   return { started, running, url: (await look(options.signal)).url };
 }
 
-/** Trouble that waiting does not mend: an input is wrong. */
-function refuseWhatStays(now: EnvironmentView): void {
-  const wrong = now.trouble.find(({ remedy }) => remedy === 'fix-input');
-  if (wrong !== undefined) throw asError(wrong);
+/**
+ * Refuses trouble that waiting does not mend: an input is wrong. What is told first may be from before
+ * this call; the next failure of the same kind, under another id, is not.
+ */
+function createRefusal(): (now: EnvironmentView) => void {
+  let told: string | undefined;
+  return (now) => {
+    const wrong = now.trouble.find(({ remedy }) => remedy === 'fix-input');
+    if (wrong !== undefined && told !== undefined && wrong.id !== told) throw asError(wrong);
+    told ??= wrong?.id;
+  };
 }
 
 /** What the control plane says about why it cannot, in place of a deadline that says only that it did not. */

@@ -1,4 +1,5 @@
 import { scopeKey, TowpathError, type Scope } from '../kernel/index.ts';
+import { until } from '../system/index.ts';
 import { createWorkflow, type NewStep, type Operation, type StoredRun } from '../workflow/index.ts';
 import { closeRollout } from './close.ts';
 import { inputOf } from './input.ts';
@@ -112,6 +113,12 @@ export function createEnvironment(needs: ReleaseNeeds) {
    * @throws TowpathError `rollout.locked`, `plan.changed`, `deploys.paused`, `release.unknown`
    */
   async function begin(ask: RolloutAsk, signal: AbortSignal): Promise<StoredRun> {
+    // Its close is what pauses deploys after a release was taken back.
+    await until('the rollout before is closed', async () => (await runs.unclosed(subject)).length === 0, {
+      every: 25,
+      within: 30_000,
+      signal,
+    });
     const state = await store.state();
     if (ask.resumeDeploys) await store.liftPause();
     else if (ask.reason === 'deploy' && state.deploysPaused !== null) {

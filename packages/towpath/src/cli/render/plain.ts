@@ -39,6 +39,7 @@ function sentence(entry: LedgerEntry): string | undefined {
     case 'verdict':
       return `  ${textOf(body, 'verdict')}: ${textOf(body, 'because')}`;
     case 'signal.received':
+      if (entry.actor === 'engine') return `! turning back: ${textOf(body, 'reason')}`;
       return `! ${entry.actor} asks to ${textOf(body, 'signal')}${textOf(body, 'reason') === '' ? '' : `: ${textOf(body, 'reason')}`}`;
     case 'migration.applied':
       return `  migration ${textOf(body, 'name')}${took}`;

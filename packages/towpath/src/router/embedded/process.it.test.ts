@@ -217,7 +217,8 @@ test('a taken port is named, with what to do', async ({ expect, onTestFinished, 
   await expect(ensureRouter({ dir, port, signal })).rejects.toMatchObject({
     code: 'router.port_taken',
     remedy: 'fix-input',
-    hint: expect.stringContaining(String(port)),
+    message: expect.stringContaining(`port ${port} on 127.0.0.1 is taken by process ${process.pid}`),
+    hint: expect.stringContaining('towpath.config.ts'),
   });
 });
 
