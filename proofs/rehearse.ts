@@ -5,7 +5,7 @@
  * Exit codes: 0 every promise was kept, 1 one was broken, 2 there is no such option, 130 stopped.
  */
 import { randomUUID } from 'node:crypto';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { chmod, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
@@ -41,6 +41,8 @@ async function main(argv: readonly string[]): Promise<number> {
   // Everything that is started inherits this, so that nothing can stay behind unseen.
   const mark = (process.env['TOWPATH_PROOF_RUN'] ??= `rehearsal-${randomUUID()}`);
   const dir = await mkdtemp(path.join(tmpdir(), 'towpath-rehearsal-'));
+  // Passable for the embedded Postgres of a root user, which else keeps its data elsewhere, for good.
+  await chmod(dir, 0o711);
   const started = performance.now();
   screen.plain(
     '',

@@ -1,7 +1,7 @@
 /** Runs one proof under its deadline and holds what it measured against its bounds. */
 import { execFile } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { chmod, mkdtemp, rm } from 'node:fs/promises';
 import { cpus, tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -72,6 +72,8 @@ export async function runProof(proof: Proof, options: RunOptions): Promise<Run> 
       log: options.log,
       async temporary() {
         const folder = await mkdtemp(path.join(tmpdir(), `towpath-${proof.name}-`));
+        // Passable for the embedded Postgres of a root user, which else keeps its data elsewhere, for good.
+        await chmod(folder, 0o711);
         folders.push(folder);
         return folder;
       },
