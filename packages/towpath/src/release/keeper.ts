@@ -7,8 +7,8 @@ import type { ReleaseStore } from './store.ts';
 import { specOf, wantedOf, webGroup } from './wanted.ts';
 import type { World } from './world.ts';
 
-const ROUTER_EVERY_MS = 400;
-const RECONCILE_EVERY_MS = 5000;
+const ROUTER_EVERY_MS = 500;
+const RECONCILE_EVERY_MS = 10_000;
 /** After a crash loop the provider gives up; the keeper tries again this much later. */
 const REVIVE_AFTER_MS = 60_000;
 
